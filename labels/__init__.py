@@ -1,0 +1,1 @@
+"""What a comment is scored for, and where labels come from."""

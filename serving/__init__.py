@@ -1,0 +1,1 @@
+"""Model artifact -> scores -> decisions: scorer, HTTP API and command line."""

@@ -1,0 +1,1 @@
+"""Datasets -> fine-tuned model -> calibrated artifact -> evaluation and card."""
