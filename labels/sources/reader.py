@@ -1,0 +1,160 @@
+"""Reads a source's rows from a local file or from a hub, through the `datasets` library."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from labels.sources.source import RuleError, Source
+
+SUFFIXES = (".parquet", ".jsonl", ".csv")
+
+
+class SourceError(ValueError):
+    """A source cannot be read. The message names the file and, for a bad row, row, column and rule."""
+
+
+class RowError(SourceError):
+    """One malformed row."""
+
+    def __init__(self, file: str, row: int, column: str, rule: str) -> None:
+        super().__init__(f"{file}, row {row}, column {column!r}: {rule}")
+        self.file, self.row, self.column, self.rule = file, row, column, rule
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One comment with its soft labels: attribute -> share in 0..1. What is not in `labels` is unknown.
+
+    `row` counts from 1; `group` is None where the source has none.
+    """
+
+    source: str
+    row: int
+    text: str
+    labels: Mapping[str, float]
+    group: str | None
+    natural: bool
+
+
+@dataclass
+class Reading:
+    """Iterates over a source's rows. With `skip_malformed`, bad rows are counted in `skipped`."""
+
+    source: Source
+    file: str
+    rows: Iterable[tuple[int, Any]]
+    skip_malformed: bool = False
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Labelled]:
+        for row, cells in self.rows:
+            try:
+                yield self._labelled(row, cells)
+            except RuleError as error:
+                if not self.skip_malformed:
+                    raise RowError(self.file, row, error.column, error.rule) from None
+                reason = f"{error.column}: {error.rule}"
+                self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+    def _labelled(self, row: int, cells: Any) -> Labelled:
+        source = self.source
+        if isinstance(cells, RuleError):
+            raise cells
+        for column in source.columns:
+            if column not in cells:
+                raise RuleError(column, f"the column is missing; there are {', '.join(cells) or 'none'}")
+        text = cells[source.text]
+        if not isinstance(text, str) or not text.strip():
+            raise RuleError(source.text, "expected a text that is not empty")
+        values = ((target.attribute, target.read(cells)) for target in source.targets)
+        group = cells.get(source.group) if source.group else None
+        return Labelled(
+            source=source.name,
+            row=row,
+            text=text,
+            labels={name: value for name, value in values if value is not None},
+            group=None if group in (None, "") else str(group),
+            natural=source.natural is None or source.natural(cells),
+        )
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    lines = datasets.load_dataset("text", data_files=str(path), split="train", streaming=True)
+    for number, line in enumerate(lines, start=1):
+        if not line["text"].strip():
+            continue
+        try:
+            cells = json.loads(line["text"])
+        except json.JSONDecodeError as error:
+            yield number, RuleError("(line)", f"expected one JSON object a line: {error.msg}")
+            continue
+        if isinstance(cells, dict):
+            yield number, cells
+        else:
+            yield number, RuleError("(line)", "expected one JSON object a line")
+
+
+def _csv(path: Path) -> Iterator[tuple[int, Any]]:
+    # The `datasets` CSV builder guesses types and names no row; the csv module does neither.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file, strict=True)
+        number = 0
+        try:
+            for number, cells in enumerate(table, start=1):
+                if None in cells or None in cells.values():
+                    yield number, RuleError("(row)", f"expected {len(table.fieldnames or [])} cells")
+                else:
+                    yield number, cells
+        except csv.Error as error:
+            yield number + 1, RuleError("(row)", f"malformed CSV: {error}")
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    rows = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
+    yield from enumerate(rows, start=1)
+
+
+READERS = {".parquet": _parquet, ".jsonl": _jsonl, ".csv": _csv}
+
+
+def locate(source: Source, directory: Path) -> Path:
+    """The source's file in `directory`: its name with one of SUFFIXES. Raises SourceError if absent."""
+    for suffix in SUFFIXES:
+        if (path := directory / f"{source.name}{suffix}").is_file():
+            return path
+    raise SourceError(f"{source.name}: no {source.name}{{{','.join(SUFFIXES)}}} in {directory}")
+
+
+def read_file(source: Source, path: Path, *, skip_malformed: bool = False) -> Reading:
+    """Rows of a local file. Raises SourceError for an unknown suffix; iterating raises RowError."""
+    if path.suffix not in READERS:
+        raise SourceError(f"{path.name}: expected one of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise SourceError(f"{source.name}: there is no file {path}")
+    return Reading(source, path.name, READERS[path.suffix](path), skip_malformed)
+
+
+def read_hub(source: Source, *, skip_malformed: bool = False) -> Reading:
+    """Rows of the source's original, by its hub name. Raises SourceError if it is on no hub."""
+    if source.hub is None:
+        raise SourceError(f"{source.name}: the original is on no hub; give a local directory")
+    hub = source.hub
+    as_published = Source(
+        name=source.name,
+        title=source.title,
+        citation=source.citation,
+        licence=source.licence,
+        targets=hub.targets,
+        unknown=source.unknown,
+        evaluation_only=source.evaluation_only,
+        text=hub.text,
+    )
+    rows = datasets.load_dataset(hub.name, split=hub.split, streaming=True)
+    return Reading(as_published, hub.name, enumerate(rows, start=1), skip_malformed)

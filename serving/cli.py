@@ -1,0 +1,252 @@
+"""The command ``evenhand``: score files, serve the API, describe the model.
+
+Heavy modules are imported inside the commands, so that ``evenhand --help`` answers at once and scoring
+files does not load the web framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.text import Text
+
+from serving.tables import Board, Row, open_console, plain, print_board
+
+if TYPE_CHECKING:
+    from serving.records import Reader, Record
+    from serving.scorer import Scorer, Scores
+
+__all__ = ["app"]
+
+# Locals off: a traceback must not print comments.
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Score readers' comments for incivility, report-worthiness and quality.",
+)
+
+BATCH = 256  # texts scored at a time
+SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
+RANKED_BY = "report_worthy"
+
+_Model = Annotated[Path | None, typer.Option(help="Directory of the model; the built-in one if left out.")]
+
+
+@app.command()
+def score(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH…", help="Saved pages or lines (.txt), .jsonl, .csv, .parquet; - for standard input."
+        ),
+    ],
+    text_column: Annotated[str, typer.Option(help="Column of a table that holds the comments.")] = "text",
+    output: Annotated[
+        Path | None, typer.Option(help="Write .jsonl, .csv or .parquet, a row a comment.")
+    ] = None,
+    attributes: Annotated[
+        str | None, typer.Option(help="Only these, comma-separated; the first ranks.")
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Only the N highest of all inputs.")] = None,
+    model: _Model = None,
+) -> None:
+    """Score the comments of files; print them, the rudest on top, or write them to --output."""
+    with _one_line_errors():
+        _score(paths, text_column, output, attributes, top, model)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port. [default: 8000]")] = None,
+    model: _Model = None,
+) -> None:
+    """Serve the HTTP API. Settings come from EVENHAND_… variables; options given here go first."""
+    with _one_line_errors():
+        import uvicorn
+
+        from serving.api import create_app
+        from serving.settings import Settings
+
+        options: dict[str, Any] = {"host": host, "port": port, "model": model}
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+        api = create_app(settings)
+        base = f"http://{_reachable(settings.host)}:{settings.port}"
+        typer.echo(f"evenhand listens on {base}. Try:\n  {_example(base)}", err=True)
+        uvicorn.run(api, host=settings.host, port=settings.port)
+
+
+@app.command()
+def info(model: _Model = None) -> None:
+    """Describe the model and the machine it runs on."""
+    with _one_line_errors():
+        import onnxruntime
+
+        from serving import cpu
+        from serving.artifact import Artifact
+
+        artifact = Artifact.load(model)
+        manifest = artifact.manifest
+        lines = {
+            "model": f"{manifest.name} {manifest.version}",
+            "licence": manifest.licence,
+            "path": artifact.path,
+            "base": manifest.base,
+            "token limit": manifest.token_limit,
+            "attributes": ", ".join(attribute.name for attribute in manifest.attributes),
+            **{f"sha256 {name}": digest for name, digest in sorted(manifest.files.items())},
+            "runtime": f"onnxruntime {onnxruntime.__version__}",
+            "CPU features": ", ".join(cpu.features()) or "none known",
+        }
+        width = max(map(len, lines)) + 2
+        for name, value in lines.items():
+            typer.echo(f"{name:<{width}}{value}")
+
+
+def _score(
+    paths: Sequence[str],
+    text_column: str,
+    output: Path | None,
+    attributes: str | None,
+    top: int | None,
+    model: Path | None,
+) -> None:
+    from serving.outputs import open_writer
+    from serving.records import STDIN, read_records
+    from serving.scorer import Scorer
+
+    sizes = [None if path == STDIN else Path(path).stat().st_size for path in paths]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    first = read_records(paths[0], text_column)
+    # Parquet keeps its column types; other inputs have none, and a mixture no common ones.
+    schema = first.schema if all(path.lower().endswith(".parquet") for path in paths) else None
+    scorer = Scorer.load(model)
+    names = _choose(attributes, scorer.attributes)
+    ranked_by = RANKED_BY if attributes is None and RANKED_BY in names else names[0]
+    writer = open_writer(output, names, columns=first.columns, schema=schema) if output else None
+    overall = Board(ranked_by, top) if top else None
+
+    out, errors = open_console(), Console(stderr=True)
+    unscored = done = 0
+    with (
+        writer or nullcontext(),
+        Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
+    ):
+        task = progress.add_task("scoring", total=total)
+        for place, path in enumerate(paths):
+            reader = first if place == 0 else read_records(path, text_column)
+            board = overall or Board(ranked_by, None if reader.page else SHOWN)
+            number = 0
+            for batch in _batches(reader, BATCH):
+                for record, scores in zip(batch, _score_batch(scorer, batch), strict=True):
+                    number += 1
+                    unscored += scores is None
+                    if writer and not overall:
+                        writer.write(record.columns, scores)
+                    elif scores is not None:
+                        board.add(Row(reader.source, number, record.columns, record.text, scores))
+                progress.update(task, completed=done + reader.position)
+            done += reader.size or 0
+            if reader.notice:
+                progress.console.print(Text(plain(reader.notice)), soft_wrap=True)
+            if board is not overall and board.seen:
+                progress.stop()  # a live bar and a table on one terminal would overwrite each other
+                title = _title(reader, number, board)
+                print_board(out, board, title=title, attributes=names, chosen=attributes is not None)
+                progress.start()
+        if overall and writer:
+            for row in overall.rows():
+                writer.write(row.columns, row.scores)
+    if overall and not writer and overall.seen:
+        title = f"The {len(overall.rows())} highest of {overall.seen} by {ranked_by}"
+        many = len(paths) > 1
+        print_board(out, overall, title=title, attributes=names, chosen=attributes is not None, sources=many)
+    if unscored:
+        typer.echo(f"{_comments(unscored)} without a text to score; scores left empty", err=True)
+
+
+def _choose(wanted: str | None, known: Sequence[str]) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(known)
+    names = tuple(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        what = f"has no {', '.join(unknown)}" if unknown else "is empty"
+        raise ValueError(f"--attributes {what}; the model scores {', '.join(known)}")
+    return names
+
+
+def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    iterator = iter(records)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _score_batch(scorer: Scorer, batch: Sequence[Record]) -> list[Scores | None]:
+    """Score a batch, None for each record that has no text to score: one such row never fails the rest."""
+    from serving.scorer import ScoringError
+
+    scores: list[Scores | None] = [None] * len(batch)
+    places = [place for place, record in enumerate(batch) if record.text.strip()]
+    while places:
+        try:
+            scored = scorer.score([batch[place].text for place in places])
+        except ScoringError as error:  # such as a text of invisible characters only
+            del places[error.index]
+            continue
+        for place, item in zip(places, scored, strict=True):
+            scores[place] = item
+        break
+    return scores
+
+
+def _title(reader: Reader, number: int, board: Board) -> str:
+    if reader.page:
+        announced = reader.page.announced
+        count = (
+            f"{number} of {_comments(announced)}" if announced and announced > number else _comments(number)
+        )
+        return f"{reader.page.title or reader.source} ({count})"
+    if board.seen > SHOWN:
+        return (
+            f"{reader.source}: the {SHOWN} highest of {board.seen}; --output writes all, --top N shows more"
+        )
+    return reader.source
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn what a user can mend (files, columns, settings, the model's directory) into one line, code 2."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # `| head` closed the pipe; typer ends quietly
+    except (ValueError, OSError) as error:
+        message = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}"
+        typer.echo(f"evenhand: {plain(message)}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _comments(number: int) -> str:
+    return f"{number} comment" if number == 1 else f"{number} comments"
+
+
+def _reachable(host: str) -> str:
+    """Return the host a browser on this machine can use for a listening address."""
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _example(base: str) -> str:
+    body = '{"comments":[{"id":"1","text":"You absolute clown, resign."}]}'
+    return f"curl -s {base}/v1/score -H 'Content-Type: application/json' -d '{body}'"

@@ -1,0 +1,112 @@
+"""The prepared corpus on disk: one Parquet file a split, labels as one nullable column an attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from training.record import fingerprint
+
+SPLITS = ("train", "dev", "test", "evaluation")
+
+
+@dataclass
+class Row:
+    """A comment ready for training: `labels` maps attribute -> share; what is absent is unknown."""
+
+    source: str
+    row: int
+    text: str
+    labels: dict[str, float]
+    group: str | None
+    natural: bool
+    sources: set[str] = field(default_factory=set)
+
+    @property
+    def key(self) -> str:
+        """Source and row number: stable between runs over the same files."""
+        return f"{self.source}:{self.row}"
+
+    @property
+    def positive(self) -> bool:
+        """Whether any label is one half or more."""
+        return any(value >= 0.5 for value in self.labels.values())
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One split, columnar. `labels` is float32 [rows, attributes] with NaN for unknown."""
+
+    keys: list[str]
+    sources: list[str]
+    texts: list[str]
+    natural: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def select(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Corpus:
+        """The rows of a mask or of an index, in that order."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Corpus(
+            [self.keys[i] for i in index],
+            [self.sources[i] for i in index],
+            [self.texts[i] for i in index],
+            self.natural[index],
+            self.labels[index],
+        )
+
+    def of(self, source: str) -> Corpus:
+        """The rows of one source."""
+        return self.select(np.array([name == source for name in self.sources], dtype=np.bool_))
+
+
+def write(directory: Path, split: str, rows: Sequence[Row], attributes: Sequence[str]) -> str:
+    """Writes a split and returns its fingerprint: SHA-256 over keys, texts and labels."""
+    columns: dict[str, Iterable[object]] = {
+        "key": [row.key for row in rows],
+        "source": [row.source for row in rows],
+        "text": [row.text for row in rows],
+        "natural": [row.natural for row in rows],
+    }
+    table = pa.table(
+        {name: list(values) for name, values in columns.items()}
+        | {name: pa.array([row.labels.get(name) for row in rows], pa.float32()) for name in attributes}
+    )
+    pq.write_table(table, directory / f"{split}.parquet", compression="zstd")
+    return fingerprint(
+        f"{row.key}\x1f{row.text}\x1f{sorted(row.labels.items())}".encode() for row in rows
+    )
+
+
+def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:
+    """A split as written. Raises FileNotFoundError that names the step to run first."""
+    path = directory / f"{split}.parquet"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: run `python -m training.prepare` with this recipe first")
+    table = pq.read_table(path)
+    labels = [table[name].to_numpy(zero_copy_only=False).astype(np.float32) for name in attributes]
+    return Corpus(
+        table["key"].to_pylist(),
+        table["source"].to_pylist(),
+        table["text"].to_pylist(),
+        np.array(table["natural"].to_pylist(), dtype=np.bool_),
+        np.stack(labels, axis=1) if labels else np.empty((len(table), 0), np.float32),
+    )
+
+
+def positives(rows: Iterable[Row]) -> Mapping[str, tuple[int, int]]:
+    """Attribute -> (rows labelled, rows labelled one half or more)."""
+    counts: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        for name, value in row.labels.items():
+            known, yes = counts.get(name, (0, 0))
+            counts[name] = (known + 1, yes + (value >= 0.5))
+    return counts

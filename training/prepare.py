@@ -1,0 +1,278 @@
+"""Gather, normalise, deduplicate and split the labelled comments of a recipe.
+
+    python -m training.prepare training/recipes/minilm.toml --data-dir DATA
+
+Writes <runs-dir>/<recipe>/data/{train,dev,test,evaluation}.parquet and prepare.json, and prints a
+table of sources. A finished preparation of the same recipe and files is not repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from labels import taxonomy
+from labels.sources import SOURCES, Source
+from labels.sources.reader import Reading, locate, read_file, read_hub
+from serving.text import normalise
+from training import corpus, record
+from training.corpus import Row
+from training.duplicates import Duplicates
+from training.recipe import Prepare, Recipe, SourceChoice, load
+from training.settings import Settings
+from training.splits import Components, assign, uniform
+
+CONFLICT = 0.5  # near duplicates whose labels differ by this much are contrasts, not copies
+
+
+class LeakError(ValueError):
+    """A text to train or tune on repeats an evaluation text. The message names both rows."""
+
+
+@dataclass
+class Tally:
+    """What became of the rows, by source and reason."""
+
+    read: Counter[str] = field(default_factory=Counter)
+    malformed: dict[str, dict[str, int]] = field(default_factory=dict)
+    empty: Counter[str] = field(default_factory=Counter)
+    leaked: Counter[str] = field(default_factory=Counter)
+    merged: Counter[str] = field(default_factory=Counter)
+    capped: Counter[str] = field(default_factory=Counter)
+
+
+def gather(readings: Iterable[Reading], tally: Tally) -> list[Row]:
+    """All rows with normalised texts. Rows whose text is nothing but invisible characters are counted."""
+    rows: list[Row] = []
+    for reading in readings:
+        name = reading.source.name
+        for item in reading:
+            tally.read[name] += 1
+            if text := normalise(item.text):
+                group = None if item.group is None else f"{name}/{item.group}"
+                rows.append(Row(name, item.row, text, dict(item.labels), group, item.natural, {name}))
+            else:
+                tally.empty[name] += 1
+        if reading.skipped:
+            tally.malformed[name] = reading.skipped
+    return rows
+
+
+def agree(one: Row, other: Row) -> bool:
+    """Whether no attribute that both rows label is contradicted."""
+    return all(abs(value - other.labels.get(name, value)) < CONFLICT for name, value in one.labels.items())
+
+
+def merge(kept: Row, copy: Row) -> None:
+    """Folds a duplicate's labels into the row that is kept: the mean where both know, else the known one."""
+    for name, value in copy.labels.items():
+        kept.labels[name] = (kept.labels[name] + value) / 2 if name in kept.labels else value
+    kept.sources |= copy.sources
+
+
+def deduplicate(
+    rows: Sequence[Row], evaluation: Sequence[Row], threshold: float, tally: Tally
+) -> tuple[list[Row], list[str]]:
+    """Rows without duplicates and without evaluation texts, and for each the key of its component.
+
+    Exact copies, and near copies with agreeing labels, become one row with merged labels. Near copies
+    whose labels disagree are both kept (contrast sets are made of them) in one component, as are rows
+    of one group. A row that repeats an evaluation text, exactly or nearly, is left out.
+    """
+    texts = [row.text for row in evaluation] + [row.text for row in rows]
+    duplicates = Duplicates(texts, threshold)
+    offset = len(evaluation)
+    for index in range(offset):
+        duplicates.add(index)
+    components = Components(len(rows))
+    kept: list[int] = []
+    first_of_group: dict[str, int] = {}
+    for number, row in enumerate(track(rows, "deduplicating", transient=True)):
+        exact, near = duplicates.of(offset + number)
+        if (exact is not None and exact < offset) or any(other < offset for other in near):
+            tally.leaked[row.source] += 1
+            continue
+        # One text with several originals joins all of their components.
+        known = ([exact - offset] if exact is not None else []) + [other - offset for other in near]
+        for other in known:
+            components.join(number, other)
+        if row.group is not None:
+            components.join(number, first_of_group.setdefault(row.group, number))
+        same = exact - offset if exact is not None else None
+        copy = same if same is not None else next((o for o in known if agree(rows[o], row)), None)
+        if copy is not None:
+            merge(rows[copy], row)
+            tally.merged[row.source] += 1
+            continue
+        duplicates.add(offset + number)
+        kept.append(number)
+    return [rows[n] for n in kept], [rows[components.root(n)].key for n in kept]
+
+
+def check_leaks(rows: Sequence[Row], evaluation: Sequence[Row], threshold: float) -> None:
+    """Raises LeakError if a row repeats an evaluation text, exactly or nearly.
+
+    It looks from the other side than `deduplicate` does: each evaluation text is looked up among the
+    rows, so that the guard is not the code that it guards.
+    """
+    duplicates = Duplicates([row.text for row in rows] + [row.text for row in evaluation], threshold)
+    for index in range(len(rows)):
+        duplicates.add(index)
+    for number, row in enumerate(evaluation):
+        exact, near = duplicates.of(len(rows) + number)
+        if found := ([exact] if exact is not None else near):
+            raise LeakError(f"{rows[found[0]].key} repeats {row.key} of an evaluation set")
+
+
+def cap(rows: Sequence[Row], choice: SourceChoice, seed: int) -> list[Row]:
+    """The rows under the choice's caps on positives and negatives, in their order, chosen by hash."""
+    kept = set()
+    for wanted, limit in ((True, choice.max_positives), (False, choice.max_negatives)):
+        group = sorted((r.key for r in rows if r.positive is wanted), key=lambda key: uniform(key, seed + 1))
+        kept |= set(group[:limit])
+    return [row for row in rows if row.key in kept]
+
+
+def split(
+    rows: Sequence[Row], components: Sequence[str], choices: Sequence[SourceChoice], seed: int
+) -> dict[str, list[Row]]:
+    """Rows by split. A component goes where the fractions of its first row's source send it."""
+    by_name = {choice.name: choice for choice in choices}
+    owners = [by_name[key.partition(":")[0]] for key in components]
+    sides = assign(components, [c.dev for c in owners], [c.test for c in owners], seed)
+    result: dict[str, list[Row]] = {"train": [], "dev": [], "test": []}
+    for row, side in zip(rows, sides, strict=True):
+        result[side].append(row)
+    return result
+
+
+def usable(recipe: Prepare, source: Source) -> bool:
+    """Whether the recipe's licence filter lets the source be trained on."""
+    return recipe.licence == "any" or source.licence.commercial
+
+
+def readings(recipe: Prepare, data_dir: Path) -> tuple[list[Reading], list[Reading]]:
+    """Readings to train on and readings for evaluation. Raises SourceError for a missing file."""
+
+    def reading(source: Source, choice: SourceChoice | None) -> Reading:
+        if choice is not None and choice.hub:
+            return read_hub(source, skip_malformed=recipe.skip_malformed)
+        path = choice.file if choice is not None and choice.file else locate(source, data_dir)
+        return read_file(source, path, skip_malformed=recipe.skip_malformed)
+
+    chosen = [c for c in recipe.sources if usable(recipe, SOURCES[c.name])]
+    return (
+        [reading(SOURCES[c.name], c) for c in chosen],
+        [reading(SOURCES[name], None) for name in recipe.evaluation],
+    )
+
+
+def _inputs(recipe: Recipe, data_dir: Path) -> str:
+    """Digest of the recipe's preparation and of the files' names, sizes and times: cheap to compare."""
+    digest = hashlib.sha256(f"{recipe.seed}{recipe.prepare.model_dump_json()}".encode())
+    for name in sorted([c.name for c in recipe.prepare.sources] + list(recipe.prepare.evaluation)):
+        for path in sorted(data_dir.glob(f"{name}.*")):
+            stat = path.stat()
+            digest.update(f"{path.name}{stat.st_size}{stat.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def table(results: dict[str, Any], attributes: Sequence[str]) -> Table:
+    """The summary: a line a source with rows, positives per attribute and licence."""
+    summary = Table(title="Prepared rows: train / dev / test, and training positives of labelled")
+    for column in ("source", "train", "dev", "test", "dropped", "positives of labelled, by attribute", "licence"):
+        summary.add_column(column, justify="right" if column in ("train", "dev", "test", "dropped") else "left")
+    for name, row in results["sources"].items():
+        found = row["positives"]
+        cells = (f"{a} {found[a][1]}/{found[a][0]}" for a in attributes if a in found)
+        dropped = row["leaked"] + row["merged"] + row["capped"] + row["empty"]
+        counts = [f"{row[k]:,}" for k in ("train", "dev", "test")]
+        summary.add_row(name, *counts, f"{dropped:,}", ", ".join(cells), row["licence"])
+    return summary
+
+
+def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
+    """Writes the corpus of a recipe into `directory` and returns the results that are also recorded.
+
+    Raises SourceError or RowError for unreadable data and LeakError if an evaluation text got through.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    inputs = _inputs(recipe, data_dir)
+    if (directory / "prepare.json").is_file():
+        earlier: dict[str, Any] = record.read(directory, "prepare")["results"]
+        if earlier["inputs"] == inputs:
+            return earlier
+    attributes = taxonomy.load().names
+    plan = recipe.prepare
+    tally = Tally()
+    for_training, for_evaluation = readings(plan, data_dir)
+    rows = gather(track(for_training, "reading", transient=True), tally)
+    evaluation = gather(for_evaluation, tally)
+    rows, components = deduplicate(rows, evaluation, plan.near_duplicate, tally)
+    splits = split(rows, components, plan.sources, recipe.seed)
+    train: list[Row] = []
+    for choice in plan.sources:
+        mine = [row for row in splits["train"] if row.source == choice.name]
+        kept = cap(mine, choice, recipe.seed)
+        tally.capped[choice.name] = len(mine) - len(kept)
+        train += kept
+    splits["train"] = train
+    check_leaks([*splits["train"], *splits["dev"]], [*evaluation, *splits["test"]], plan.near_duplicate)
+    prints = [corpus.write(directory, name, part, attributes) for name, part in splits.items()]
+    prints.append(corpus.write(directory, "evaluation", evaluation, attributes))
+
+    def summary(source: Source) -> dict[str, Any]:
+        name = source.name
+        mine = {side: [r for r in part if r.source == name] for side, part in splits.items()}
+        labelled = mine["train"] if not source.evaluation_only else [r for r in evaluation if r.source == name]
+        return {
+            "rows": tally.read[name],
+            **{side: len(part) for side, part in mine.items()},
+            "leaked": tally.leaked[name],
+            "merged": tally.merged[name],
+            "capped": tally.capped[name],
+            "empty": tally.empty[name],
+            "malformed": tally.malformed.get(name, {}),
+            "positives": corpus.positives(labelled),
+            "licence": source.licence.name,
+            "evaluation_only": source.evaluation_only,
+        }
+
+    used = [reading.source for reading in (*for_training, *for_evaluation)]
+    results: dict[str, Any] = {
+        "inputs": inputs,
+        "left_out_by_licence": [c.name for c in plan.sources if not usable(plan, SOURCES[c.name])],
+        "sources": {source.name: summary(source) for source in used},
+    }
+    digest = record.fingerprint(part.encode() for part in prints)
+    record.write(directory, "prepare", recipe, digest, results)
+    return results
+
+
+def main(
+    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
+    data_dir: Annotated[Path | None, typer.Option(help="directory with the data sets")] = None,
+    runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
+) -> None:
+    """Gather, deduplicate and split a recipe's labelled comments."""
+    settings, recipe = Settings(), load(recipe_file)
+    directory = (runs_dir or settings.runs_dir) / recipe.name / "data"
+    results = prepare(recipe, data_dir or settings.data_dir, directory)
+    console = Console()
+    console.print(table(results, taxonomy.load().names))
+    if results["left_out_by_licence"]:
+        console.print(f"left out by licence: {', '.join(results['left_out_by_licence'])}")
+    console.print(f"written to {directory}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

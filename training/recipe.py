@@ -1,0 +1,145 @@
+"""A recipe: everything that decides a training run, in one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from labels import taxonomy
+from labels.sources import SOURCES
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class RecipeError(ValueError):
+    """A recipe cannot be used. The message names file, key and rule."""
+
+
+class Part(BaseModel):
+    """Base of the recipe's tables: unknown keys are errors, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceChoice(Part):
+    """How much of one source a run uses.
+
+    `dev` and `test` are fractions of its groups. `max_positives` and `max_negatives` cap the training
+    rows with and without any label of one half or more; `repeat` shows each training row that many
+    times; `weight` scales its loss.
+    """
+
+    name: str
+    file: Path | None = Field(None, description="the rows, where they are not <data_dir>/<name>.*")
+    hub: bool = Field(False, description="read the original from its hub by name")
+    dev: Fraction = 0.04
+    test: Fraction = 0.08
+    max_positives: int | None = Field(None, ge=0)
+    max_negatives: int | None = Field(None, ge=0)
+    repeat: int = Field(1, ge=1, le=50)
+    weight: float = Field(1.0, gt=0.0, le=100.0)
+
+    @model_validator(mode="after")
+    def _known(self) -> SourceChoice:
+        if self.name not in SOURCES:
+            raise ValueError(f"no source is called {self.name!r}; there are {', '.join(SOURCES)}")
+        source = SOURCES[self.name]
+        if source.left_out:
+            raise ValueError(f"{self.name} is left out: {source.left_out}")
+        if self.dev + self.test >= 1:
+            raise ValueError(f"{self.name}: dev + test must leave rows to train on")
+        return self
+
+
+class Prepare(Part):
+    """Gathering, deduplication and splits."""
+
+    licence: Literal["any", "commercial"] = Field("any", description="`commercial` keeps only what permits it")
+    skip_malformed: bool = Field(False, description="count malformed rows and go on, instead of stopping")
+    near_duplicate: float = Field(0.8, gt=0.0, le=1.0, description="Jaccard similarity of word triples")
+    evaluation: tuple[str, ...] = Field((), description="evaluation-only sources")
+    sources: tuple[SourceChoice, ...]
+
+    @model_validator(mode="after")
+    def _roles(self) -> Prepare:
+        for choice in self.sources:
+            if SOURCES[choice.name].evaluation_only:
+                raise ValueError(f"{choice.name} is for evaluation only: it can never be trained on")
+        for name in self.evaluation:
+            if name not in SOURCES or not SOURCES[name].evaluation_only:
+                raise ValueError(f"{name} is not an evaluation-only source")
+        return self
+
+
+class Train(Part):
+    """The network and its optimisation."""
+
+    encoder: str = Field(description="`package:NAME`, a local directory, or a hub name")
+    max_tokens: int = Field(192, ge=8, le=512)
+    batch_tokens: int = Field(4096, ge=64, description="padded tokens of a batch, over all rows")
+    passes: int = Field(1, ge=1, le=100, description="times the training rows (with repeats) are seen")
+    max_steps: int | None = Field(None, ge=1, description="stop after so many steps, whatever `passes` says")
+    learning_rate: float = Field(1.2e-4, gt=0.0, lt=1.0)
+    head_factor: float = Field(8.0, gt=0.0, description="the heads' learning rate, over the encoder's")
+    weight_decay: float = Field(0.01, ge=0.0)
+    warmup: float = Field(0.06, ge=0.0, lt=1.0, description="fraction of the steps")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="inside the encoder")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 pays where the CPU has AMX")
+    evaluations: int = Field(6, ge=1, description="times the development rows are scored on the way")
+    development_rows: int = Field(5000, ge=1, description="development rows of those evaluations, by hash")
+    patience: int = Field(3, ge=1, description="evaluations without a gain before training stops")
+    length_prior: tuple[str, ...] = Field(
+        (), description="attributes whose label length alone separates: a frozen prior carries that part"
+    )
+
+    @model_validator(mode="after")
+    def _attributes(self) -> Train:
+        names = taxonomy.load().names
+        if unknown := [name for name in self.length_prior if name not in names]:
+            raise ValueError(f"length_prior: no attribute is called {unknown[0]!r}")
+        return self
+
+
+class Export(Part):
+    """The artifact, and how far int8 may stray from fp32 before the export fails."""
+
+    name: str
+    version: str
+    licence: str
+    auc_tolerance: float = Field(0.005, ge=0.0, description="largest loss of ROC AUC on development rows")
+    score_tolerance: float = Field(0.03, ge=0.0, description="largest mean change of a calibrated score")
+    window_overlap: int = Field(32, ge=0, description="tokens that neighbouring windows of a long text share")
+
+
+class Evaluate(Part):
+    """What the evaluation reports."""
+
+    thresholds: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9)
+    bootstrap: int = Field(1000, ge=10, description="resamples behind each 95 % interval")
+    max_rows: int = Field(8000, ge=10, description="rows of one set that are scored, chosen by hash")
+
+
+class Recipe(Part):
+    """A run's whole configuration."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    seed: int = Field(ge=0, lt=2**32)
+    prepare: Prepare
+    train: Train
+    export: Export
+    evaluate: Evaluate = Evaluate()
+
+
+def load(path: Path) -> Recipe:
+    """The recipe in a TOML file. Raises RecipeError naming file, key and rule."""
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"{path}: {key}: {first['msg']}") from None

@@ -1,0 +1,280 @@
+"""Fine-tune the encoder of a recipe on its prepared corpus.
+
+    python -m training.train training/recipes/minilm.toml
+    torchrun --nproc-per-node 2 -m training.train training/recipes/minilm.toml
+
+Checkpoints go to <runs-dir>/<recipe>/checkpoints; run the same command again after an interruption
+and it goes on from the last one, with the same batches and the same result. The best network by mean
+AUC on the development rows is left in <runs-dir>/<recipe>/network.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from sklearn.linear_model import LogisticRegression
+from torch.utils.data import DataLoader
+from transformers import (
+    AutoTokenizer,
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from labels import taxonomy
+from training import corpus, curves, network, record
+from training.batches import Batches, Encoded, collate, plan
+from training.corpus import Corpus
+from training.encoder import locate
+from training.metrics import auc, mean_auc
+from training.network import Network
+from training.recipe import Recipe, Train, load
+from training.settings import Settings
+from training.splits import uniform
+
+
+def encode(rows: Corpus, tokenizer: PreTrainedTokenizerBase, max_tokens: int, weights: list[float]) -> Encoded:
+    """Token ids of each row, cut at `max_tokens`, with labels and loss weights."""
+    ids = tokenizer(rows.texts, truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"]
+    return Encoded(ids, torch.from_numpy(rows.labels), torch.tensor(weights, dtype=torch.float32))
+
+
+def length_prior(encoded: Encoded, attributes: tuple[str, ...], chosen: tuple[str, ...]) -> torch.Tensor:
+    """Intercept and slope [2, attributes] of a logistic regression of the label on log token count."""
+    prior = torch.zeros(2, len(attributes))
+    length = np.log([len(ids) for ids in encoded.ids])[:, None]
+    for name in chosen:
+        column = attributes.index(name)
+        labels = encoded.labels[:, column].numpy()
+        known = ~np.isnan(labels)
+        soft = labels[known]
+        if not len(soft):
+            continue
+        # A soft label is two weighted rows, one of each class.
+        x = np.concatenate([length[known]] * 2)
+        y = np.concatenate([np.ones_like(soft), np.zeros_like(soft)])
+        fit = LogisticRegression(C=1e3).fit(x, y, sample_weight=np.concatenate([soft, 1 - soft]))
+        prior[:, column] = torch.tensor([fit.intercept_[0], fit.coef_[0, 0]])
+    return prior
+
+
+class Progress(TrainerCallback):
+    """Adds tokens/s and minutes left to each line of the log, and stops on request for the tests."""
+
+    def __init__(self, tokens: list[int], stop_after: int | None) -> None:
+        self.tokens = tokens
+        self.stop_after = stop_after
+        self.began: tuple[float, int] | None = None
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self.began is None:
+            self.began = (time.monotonic(), state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.stop_after is not None and state.global_step >= self.stop_after:
+            control.should_save = control.should_training_stop = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if self.began is None or logs is None or "loss" not in logs:
+            return
+        start, first = self.began
+        elapsed = max(1e-9, time.monotonic() - start)
+        done, left = self.tokens[first : state.global_step], self.tokens[state.global_step : state.max_steps]
+        rate = sum(done) / elapsed
+        logs["tokens_per_second"] = round(rate)
+        logs["minutes_left"] = round(sum(left) / max(rate, 1e-9) / 60, 1)
+
+
+class MultiTaskTrainer(Trainer):
+    """The transformers Trainer with planned batches and a faster learning rate for the heads."""
+
+    def __init__(self, *, batches: list[list[int]], head_factor: float, eval_budget: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.batches = batches
+        self.head_factor = head_factor
+        self.eval_budget = eval_budget
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """This process's share of the planned batches."""
+        share = Batches(self.batches, self.args.process_index, self.args.world_size)
+        return DataLoader(self.train_dataset, batch_sampler=share, collate_fn=collate)  # type: ignore[arg-type]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """All development rows, shortest first, on every process alike."""
+        dataset: Encoded = eval_dataset if eval_dataset is not None else self.eval_dataset
+        lengths = [len(ids) for ids in dataset.ids]
+        batches = plan(lengths, [1] * len(lengths), self.eval_budget, passes=1, seed=0)
+        return DataLoader(dataset, batch_sampler=Batches(batches), collate_fn=collate)  # type: ignore[arg-type]
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW; heads learn `head_factor` times as fast, biases and norms do not decay."""
+        if self.optimizer is None:
+            rate, decay = self.args.learning_rate, self.args.weight_decay
+            groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+            for name, parameter in self.model.named_parameters():
+                groups.setdefault(("head." in name, parameter.ndim > 1), []).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [
+                    {
+                        "params": parameters,
+                        "lr": rate * (self.head_factor if head else 1.0),
+                        "weight_decay": decay if matrix else 0.0,
+                    }
+                    for (head, matrix), parameters in groups.items()
+                ],
+                lr=rate,
+                fused=True,
+            )
+        return self.optimizer
+
+
+def arguments(settings: Train, directory: Path, steps: int, seed: int) -> TrainingArguments:
+    """The Trainer's arguments: linear decay after warm-up, evaluation and checkpoints in step."""
+    every = max(1, steps // settings.evaluations)
+    return TrainingArguments(
+        output_dir=str(directory),
+        max_steps=steps,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=int(settings.warmup * steps),
+        lr_scheduler_type="linear",
+        max_grad_norm=1.0,
+        bf16=settings.precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="auc",
+        greater_is_better=True,
+        logging_steps=max(1, min(20, steps // 10)),
+        label_names=["labels"],
+        remove_unused_columns=False,
+        report_to=[],
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=False,
+    )
+
+
+def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str, float]:
+    """Mean AUC over the attributes, and each one's own."""
+    scores, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+    each = {f"auc_{name}": auc(labels[:, i], scores[:, i]) for i, name in enumerate(attributes)}
+    return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
+
+
+def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> dict[str, Any]:
+    """Trains a recipe's network in `directory`, from its last checkpoint if there is one.
+
+    Returns the results that are also recorded. `stop_after` ends the call after that many steps with a
+    checkpoint, as an interruption would. Raises FileNotFoundError if the corpus is not prepared.
+    """
+    attributes = taxonomy.load().names
+    prepared = record.read(directory / "data", "prepare")
+    settings = recipe.train
+    # The learning-rate schedule and the heads' first weights depend on the seed alone.
+    set_seed(recipe.seed)
+    source = locate(settings.encoder)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    rows, dev = (corpus.read(directory / "data", split, attributes) for split in ("train", "dev"))
+    watched = np.argsort([uniform(key, recipe.seed) for key in dev.keys])[: settings.development_rows]
+    dev = dev.select(watched)
+    choices = {choice.name: choice for choice in recipe.prepare.sources}
+    encoded = encode(rows, tokenizer, settings.max_tokens, [choices[name].weight for name in rows.sources])
+    held = encode(dev, tokenizer, settings.max_tokens, [1.0] * len(dev))
+    lengths = [len(ids) for ids in encoded.ids]
+    repeats = [choices[name].repeat for name in rows.sources]
+    batches = plan(lengths, repeats, settings.batch_tokens, settings.passes, recipe.seed)
+
+    model = network.build(source, attributes, settings.dropout)
+    model.prior.copy_(length_prior(encoded, attributes, settings.length_prior))
+    checkpoints = directory / "checkpoints"
+    probe = TrainingArguments(output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[])
+    steps = min(len(batches) // probe.world_size, settings.max_steps or len(batches))
+    tokens = [sum(lengths[row] for row in batch) for batch in batches]
+    progress = Progress(tokens, stop_after)
+    trainer = MultiTaskTrainer(
+        model=model,
+        args=arguments(settings, checkpoints, steps, recipe.seed),
+        train_dataset=encoded,
+        eval_dataset=held,
+        data_collator=collate,
+        compute_metrics=lambda prediction: metrics(prediction, attributes),
+        callbacks=[progress, EarlyStoppingCallback(settings.patience)],
+        batches=batches,
+        head_factor=settings.head_factor,
+        eval_budget=settings.batch_tokens * 4,
+    )
+    console = Console(stderr=True, quiet=not trainer.is_world_process_zero())
+    console.print(
+        f"{len(rows):,} rows, {len(dev):,} development rows, {steps:,} steps, {sum(tokens[:steps]):,} tokens, "
+        f"{trainer.args.world_size} process(es), {torch.get_num_threads()} thread(s) each"
+    )
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if last:
+        console.print(f"going on from {last}")
+    trainer.train(resume_from_checkpoint=last)
+
+    results: dict[str, Any] = {
+        "steps": trainer.state.global_step,
+        "planned_steps": steps,
+        "best_auc": trainer.state.best_metric,
+        "best_checkpoint": trainer.state.best_model_checkpoint,
+        "history": trainer.state.log_history,
+        "finished": stop_after is None,
+    }
+    if trainer.is_world_process_zero() and stop_after is None:
+        folder = directory / "network"
+        shutil.rmtree(folder, ignore_errors=True)
+        best = trainer.model
+        assert isinstance(best, Network)
+        network.save(best, folder)
+        tokenizer.save_pretrained(folder)
+        record.write(directory, "train", recipe, prepared["data_fingerprint"], results)
+        curves.draw(trainer.state.log_history, directory / "curves.png")
+    return results
+
+
+def main(
+    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
+    runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
+    stop_after: Annotated[int | None, typer.Option(help="leave a checkpoint after so many steps and stop")] = None,
+) -> None:
+    """Fine-tune a recipe's encoder, or go on where an interrupted run stopped."""
+    recipe = load(recipe_file)
+    directory = (runs_dir or Settings().runs_dir) / recipe.name
+    results = train(recipe, directory, stop_after=stop_after)
+    console = Console()
+    console.print(f"{results['steps']} of {results['planned_steps']} steps, best mean AUC {results['best_auc']}")
+    if results["finished"]:
+        console.print(f"network, record and curves are in {directory}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
