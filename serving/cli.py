@@ -72,15 +72,18 @@ def serve(
     with _one_line_errors():
         import uvicorn
 
+        from serving import logs
         from serving.api import create_app
         from serving.settings import Settings
 
         options: dict[str, Any] = {"host": host, "port": port, "model": model}
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
+        logs.configure(settings.log_level)
         api = create_app(settings)
         base = f"http://{_reachable(settings.host)}:{settings.port}"
         typer.echo(f"evenhand listens on {base}. Try:\n  {_example(base)}", err=True)
-        uvicorn.run(api, host=settings.host, port=settings.port)
+        # Our own middleware logs requests: uvicorn's lines would hold query strings, where keys may be.
+        uvicorn.run(api, host=settings.host, port=settings.port, access_log=False, log_level="warning")
 
 
 @app.command()

@@ -18,7 +18,7 @@ __all__ = ["Board", "Row", "open_console", "plain", "print_board"]
 SHOWN_SCORES = ("report_worthy", "incivility", "constructive")
 EXCERPT = 80  # characters
 # A redirected table has no width of its own; rich would fall back to 80 columns.
-REDIRECTED_WIDTH = 160
+REDIRECTED_WIDTH = 200
 # Below this a table leaves no room for the text, so each comment takes two lines instead.
 TABLE_WIDTH = 130
 
@@ -124,7 +124,7 @@ def _print_table(
         table.add_column(name, justify="right", no_wrap=True)
     if detail:
         table.add_column("highest detail", no_wrap=True)
-    table.add_column("text", max_width=EXCERPT, overflow="fold")
+    table.add_column("text", max_width=EXCERPT, overflow="ellipsis", no_wrap=True)
     for row in rows:
         cells = [str(row.number)]
         cells += [plain(row.source)] if sources else []

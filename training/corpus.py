@@ -81,9 +81,7 @@ def write(directory: Path, split: str, rows: Sequence[Row], attributes: Sequence
         | {name: pa.array([row.labels.get(name) for row in rows], pa.float32()) for name in attributes}
     )
     pq.write_table(table, directory / f"{split}.parquet", compression="zstd")
-    return fingerprint(
-        f"{row.key}\x1f{row.text}\x1f{sorted(row.labels.items())}".encode() for row in rows
-    )
+    return fingerprint(f"{row.key}\x1f{row.text}\x1f{sorted(row.labels.items())}".encode() for row in rows)
 
 
 def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:

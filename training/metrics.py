@@ -38,7 +38,9 @@ def mean_auc(labels: Floats, scores: Floats) -> float:
     return float(np.mean([value for value in found if value is not None]))
 
 
-def banded_auc(labels: Floats, scores: Floats, lengths: npt.NDArray[np.integer], bands: int = 10) -> float | None:
+def banded_auc(
+    labels: Floats, scores: Floats, lengths: npt.NDArray[np.integer], bands: int = 10
+) -> float | None:
     """AUC over pairs within the same length band: quantile bands of `lengths`, weighted by their pairs.
 
     Kolhatkar's constructive label is nearly a length label (AUC 0.98 over all pairs); within bands
@@ -69,7 +71,9 @@ def calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:
     return float(sum(gaps) / max(1, len(values)))
 
 
-def precision_recall(labels: Floats, scores: Floats, threshold: float) -> tuple[float | None, float | None, float]:
+def precision_recall(
+    labels: Floats, scores: Floats, threshold: float
+) -> tuple[float | None, float | None, float]:
     """Precision, recall and the share flagged at `score >= threshold`; None where undefined."""
     known = decided(labels)
     truth, flagged = labels[known] >= 0.5, scores[known] >= threshold

@@ -189,8 +189,18 @@ def _inputs(recipe: Recipe, data_dir: Path) -> str:
 def table(results: dict[str, Any], attributes: Sequence[str]) -> Table:
     """The summary: a line a source with rows, positives per attribute and licence."""
     summary = Table(title="Prepared rows: train / dev / test, and training positives of labelled")
-    for column in ("source", "train", "dev", "test", "dropped", "positives of labelled, by attribute", "licence"):
-        summary.add_column(column, justify="right" if column in ("train", "dev", "test", "dropped") else "left")
+    for column in (
+        "source",
+        "train",
+        "dev",
+        "test",
+        "dropped",
+        "positives of labelled, by attribute",
+        "licence",
+    ):
+        summary.add_column(
+            column, justify="right" if column in ("train", "dev", "test", "dropped") else "left"
+        )
     for name, row in results["sources"].items():
         found = row["positives"]
         cells = (f"{a} {found[a][1]}/{found[a][0]}" for a in attributes if a in found)
@@ -233,7 +243,9 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     def summary(source: Source) -> dict[str, Any]:
         name = source.name
         mine = {side: [r for r in part if r.source == name] for side, part in splits.items()}
-        labelled = mine["train"] if not source.evaluation_only else [r for r in evaluation if r.source == name]
+        labelled = (
+            mine["train"] if not source.evaluation_only else [r for r in evaluation if r.source == name]
+        )
         return {
             "rows": tally.read[name],
             **{side: len(part) for side, part in mine.items()},

@@ -57,7 +57,9 @@ class SourceChoice(Part):
 class Prepare(Part):
     """Gathering, deduplication and splits."""
 
-    licence: Literal["any", "commercial"] = Field("any", description="`commercial` keeps only what permits it")
+    licence: Literal["any", "commercial"] = Field(
+        "any", description="`commercial` keeps only what permits it"
+    )
     skip_malformed: bool = Field(False, description="count malformed rows and go on, instead of stopping")
     near_duplicate: float = Field(0.8, gt=0.0, le=1.0, description="Jaccard similarity of word triples")
     evaluation: tuple[str, ...] = Field((), description="evaluation-only sources")
@@ -114,6 +116,24 @@ class Export(Part):
     window_overlap: int = Field(32, ge=0, description="tokens that neighbouring windows of a long text share")
 
 
+class Calibrate(Part):
+    """Where each attribute's calibration is fitted."""
+
+    on: dict[str, tuple[str, ...]] = Field(
+        {}, description="attribute -> sources whose natural development rows it is fitted on; default: all"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Calibrate:
+        for name, sources in self.on.items():
+            if name not in taxonomy.load().names:
+                raise ValueError(f"on: no attribute is called {name!r}")
+            for source in sources:
+                if source not in SOURCES or SOURCES[source].evaluation_only:
+                    raise ValueError(f"on: {name}: {source!r} is no source to tune on")
+        return self
+
+
 class Evaluate(Part):
     """What the evaluation reports."""
 
@@ -130,6 +150,7 @@ class Recipe(Part):
     prepare: Prepare
     train: Train
     export: Export
+    calibrate: Calibrate = Calibrate()
     evaluate: Evaluate = Evaluate()
 
 

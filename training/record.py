@@ -13,8 +13,18 @@ from typing import Any
 from serving.cpu import features, model_name
 from training.recipe import Recipe
 
-PACKAGES = ("evenhand", "torch", "transformers", "datasets", "accelerate", "scikit-learn", "onnx", "onnxruntime",
-            "tokenizers", "numpy")
+PACKAGES = (
+    "evenhand",
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "scikit-learn",
+    "onnx",
+    "onnxruntime",
+    "tokenizers",
+    "numpy",
+)
 
 
 def versions() -> dict[str, str]:

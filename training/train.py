@@ -19,7 +19,6 @@ import numpy as np
 import torch
 import typer
 from rich.console import Console
-from sklearn.linear_model import LogisticRegression
 from torch.utils.data import DataLoader
 from transformers import (
     AutoTokenizer,
@@ -36,7 +35,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from labels import taxonomy
-from training import corpus, curves, network, record
+from training import corpus, curves, logistic, network, record
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus
 from training.encoder import locate
@@ -47,28 +46,24 @@ from training.settings import Settings
 from training.splits import uniform
 
 
-def encode(rows: Corpus, tokenizer: PreTrainedTokenizerBase, max_tokens: int, weights: list[float]) -> Encoded:
+def encode(
+    rows: Corpus, tokenizer: PreTrainedTokenizerBase, max_tokens: int, weights: list[float]
+) -> Encoded:
     """Token ids of each row, cut at `max_tokens`, with labels and loss weights."""
-    ids = tokenizer(rows.texts, truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"]
+    ids = tokenizer(rows.texts, truncation=True, max_length=max_tokens, return_attention_mask=False)[
+        "input_ids"
+    ]
     return Encoded(ids, torch.from_numpy(rows.labels), torch.tensor(weights, dtype=torch.float32))
 
 
 def length_prior(encoded: Encoded, attributes: tuple[str, ...], chosen: tuple[str, ...]) -> torch.Tensor:
     """Intercept and slope [2, attributes] of a logistic regression of the label on log token count."""
     prior = torch.zeros(2, len(attributes))
-    length = np.log([len(ids) for ids in encoded.ids])[:, None]
+    length = np.log([len(ids) for ids in encoded.ids])
     for name in chosen:
         column = attributes.index(name)
-        labels = encoded.labels[:, column].numpy()
-        known = ~np.isnan(labels)
-        soft = labels[known]
-        if not len(soft):
-            continue
-        # A soft label is two weighted rows, one of each class.
-        x = np.concatenate([length[known]] * 2)
-        y = np.concatenate([np.ones_like(soft), np.zeros_like(soft)])
-        fit = LogisticRegression(C=1e3).fit(x, y, sample_weight=np.concatenate([soft, 1 - soft]))
-        prior[:, column] = torch.tensor([fit.intercept_[0], fit.coef_[0, 0]])
+        if line := logistic.fit(length, encoded.labels[:, column].numpy()):
+            prior[:, column] = torch.tensor([line.intercept, line.slope])
     return prior
 
 
@@ -86,7 +81,9 @@ class Progress(TrainerCallback):
         if self.began is None:
             self.began = (time.monotonic(), state.global_step)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         if self.stop_after is not None and state.global_step >= self.stop_after:
             control.should_save = control.should_training_stop = True
 
@@ -111,7 +108,9 @@ class Progress(TrainerCallback):
 class MultiTaskTrainer(Trainer):
     """The transformers Trainer with planned batches and a faster learning rate for the heads."""
 
-    def __init__(self, *, batches: list[list[int]], head_factor: float, eval_budget: int, **rest: Any) -> None:
+    def __init__(
+        self, *, batches: list[list[int]], head_factor: float, eval_budget: int, **rest: Any
+    ) -> None:
         super().__init__(**rest)
         self.batches = batches
         self.head_factor = head_factor
@@ -186,7 +185,9 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     """Mean AUC over the attributes, and each one's own."""
     scores, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
     each = {f"auc_{name}": auc(labels[:, i], scores[:, i]) for i, name in enumerate(attributes)}
-    return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
+    return {"auc": mean_auc(labels, scores)} | {
+        key: value for key, value in each.items() if value is not None
+    }
 
 
 def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> dict[str, Any]:
@@ -215,7 +216,9 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     model = network.build(source, attributes, settings.dropout)
     model.prior.copy_(length_prior(encoded, attributes, settings.length_prior))
     checkpoints = directory / "checkpoints"
-    probe = TrainingArguments(output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[])
+    probe = TrainingArguments(
+        output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[]
+    )
     steps = min(len(batches) // probe.world_size, settings.max_steps or len(batches))
     tokens = [sum(lengths[row] for row in batch) for batch in batches]
     progress = Progress(tokens, stop_after)
@@ -264,14 +267,18 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
 def main(
     recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
     runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
-    stop_after: Annotated[int | None, typer.Option(help="leave a checkpoint after so many steps and stop")] = None,
+    stop_after: Annotated[
+        int | None, typer.Option(help="leave a checkpoint after so many steps and stop")
+    ] = None,
 ) -> None:
     """Fine-tune a recipe's encoder, or go on where an interrupted run stopped."""
     recipe = load(recipe_file)
     directory = (runs_dir or Settings().runs_dir) / recipe.name
     results = train(recipe, directory, stop_after=stop_after)
     console = Console()
-    console.print(f"{results['steps']} of {results['planned_steps']} steps, best mean AUC {results['best_auc']}")
+    console.print(
+        f"{results['steps']} of {results['planned_steps']} steps, best mean AUC {results['best_auc']}"
+    )
     if results["finished"]:
         console.print(f"network, record and curves are in {directory}")
 

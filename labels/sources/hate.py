@@ -67,7 +67,9 @@ HATE = (
             name="ucberkeley-dlab/measuring-hate-speech",
             split="train",
             text="text",
-            targets=(derived("identity_attack", ("hate_speech_score",), hate_score, "hate_speech_score > 0.5"),),
+            targets=(
+                derived("identity_attack", ("hate_speech_score",), hate_score, "hate_speech_score > 0.5"),
+            ),
         ),
     ),
     Source(
@@ -85,8 +87,15 @@ HATE = (
         licence=CC0,
         targets=(
             derived("identity_attack", ("label_sexist",), sexist, "sexist"),
-            derived("report_worthy", ("label_sexist",), lambda r: 0.1 + 0.9 * sexist(r), "sexist: 0 -> 0.1, 1 -> 1"),
-            derived("threat", ("label_sexist", "label_category"), sexist_threat, "category 1, of sexist posts"),
+            derived(
+                "report_worthy",
+                ("label_sexist",),
+                lambda r: 0.1 + 0.9 * sexist(r),
+                "sexist: 0 -> 0.1, 1 -> 1",
+            ),
+            derived(
+                "threat", ("label_sexist", "label_category"), sexist_threat, "category 1, of sexist posts"
+            ),
         ),
         unknown="offence other than sexism",
     ),
@@ -99,7 +108,9 @@ HATE = (
             share("identity_attack", "hd"),
             share("threat", "cv"),
             share("profanity", "vo"),
-            derived("report_worthy", ("hd", "cv", "vo"), gab_report, "hd or cv -> 1, vo -> 0.6, none -> 0.05"),
+            derived(
+                "report_worthy", ("hd", "cv", "vo"), gab_report, "hd or cv -> 1, vo -> 0.6, none -> 0.05"
+            ),
         ),
         unknown="insults without vulgarity",
     ),
@@ -111,7 +122,12 @@ HATE = (
         targets=(
             share("toxicity", "offensiveYN"),
             share("sexually_explicit", "sexYN"),
-            derived("identity_attack", ("offensiveYN", "targetCategory"), bias_frame, "offensive and aimed at a group"),
+            derived(
+                "identity_attack",
+                ("offensiveYN", "targetCategory"),
+                bias_frame,
+                "offensive and aimed at a group",
+            ),
             graded("report_worthy", "offensiveYN", no=0.05, yes=0.9),
         ),
         unknown="profanity and threats",
@@ -140,8 +156,12 @@ HATE = (
         "for Hate Speech Detection Models. ACL.",
         licence=CC_BY,
         targets=(
-            derived("identity_attack", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
-            derived("report_worthy", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
+            derived(
+                "identity_attack", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"
+            ),
+            derived(
+                "report_worthy", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"
+            ),
             derived("toxicity", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
         ),
         unknown="everything but hate",
@@ -151,7 +171,12 @@ HATE = (
             split="test",
             text="test_case",
             targets=(
-                derived("identity_attack", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
+                derived(
+                    "identity_attack",
+                    ("label_gold",),
+                    lambda r: float(r["label_gold"] == "hateful"),
+                    "hateful",
+                ),
             ),
         ),
     ),

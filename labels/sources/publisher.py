@@ -59,7 +59,10 @@ def _share(attribute: str) -> Target:
 def _targets() -> tuple[Target, ...]:
     decided = {
         "report_worthy": derived(
-            "report_worthy", ("decision", "report_worthy"), _report_worthy, "rejected by the publisher's moderators"
+            "report_worthy",
+            ("decision", "report_worthy"),
+            _report_worthy,
+            "rejected by the publisher's moderators",
         ),
         "constructive": derived(
             "constructive", ("featured", "constructive"), _constructive, "featured by the publisher's editors"

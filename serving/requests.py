@@ -1,0 +1,76 @@
+"""Middleware around every request: an id, a bounded body, and one log line that holds no comment."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.errors import payload
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class Requests:
+    """Gives each request an id (the caller's `X-Request-ID` if it is well-formed), echoes it, logs one
+    line with method, path, status and milliseconds, and answers 413 to a body over `max_body_bytes`.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status, received = time.perf_counter(), 500, 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body_bytes:
+                raise _TooLarge
+            return message
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            declared = headers.get("content-length", "")
+            if declared.isdigit() and int(declared) > self.max_body_bytes:
+                raise _TooLarge
+            await self.app(scope, bounded, answer)
+        except _TooLarge:
+            message = f"The body is larger than {self.max_body_bytes} bytes."
+            body = json.dumps(payload(request_id, "body_too_large", message)).encode()
+            head = [(b"content-type", b"application/json"), (b"connection", b"close")]
+            await answer({"type": "http.response.start", "status": 413, "headers": head})
+            await answer({"type": "http.response.body", "body": body})
+        finally:
+            structlog.get_logger().info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],  # never the query: keys may travel there
+                status=status,
+                ms=round((time.perf_counter() - began) * 1000, 1),
+                request_id=request_id,
+            )

@@ -1,0 +1,158 @@
+"""Scores texts with the model artifact: the one door that API, command line and evaluation share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Tokenizer
+
+from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Manifest
+from serving.text import normalise
+from serving.windows import combine, cut
+
+# Padded tokens of one inference. Small batches of like length waste least padding, and int8
+# activations are scaled per batch: the fewer neighbours, the nearer to a text scored alone.
+BATCH_TOKENS = 2048
+
+Floats = npt.NDArray[np.float32]
+
+
+class ScoringError(ValueError):
+    """A text cannot be scored. `index` is its place in the list that was passed in."""
+
+    def __init__(self, index: int, rule: str) -> None:
+        super().__init__(f"text {index}: {rule}")
+        self.index = index
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Scores(Mapping[str, float]):
+    """Calibrated scores of one text: attribute -> number in 0..1, in the model's order."""
+
+    names: tuple[str, ...]
+    values_: tuple[float, ...]
+
+    def __getitem__(self, name: str) -> float:
+        try:
+            return self.values_[self.names.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class Scorer:
+    """An ONNX Runtime session with its tokenizer and calibration. Safe to share between threads."""
+
+    def __init__(self, artifact: Artifact, threads: int = 0) -> None:
+        """Starts the runtime; `threads` 0 lets it use every core. Raises ArtifactError if it cannot."""
+        manifest = artifact.manifest
+        self.manifest: Manifest = manifest
+        self.attributes: tuple[str, ...] = tuple(head.name for head in manifest.attributes)
+        self._slope = np.array([head.slope for head in manifest.attributes], np.float32)
+        self._intercept = np.array([head.intercept for head in manifest.attributes], np.float32)
+        self._highest = np.array([head.combine == "max" for head in manifest.attributes], np.bool_)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._tokenizer = Tokenizer.from_file(str(artifact.path / TOKENIZER))
+            self._session = onnxruntime.InferenceSession(
+                str(artifact.path / MODEL), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # both libraries raise bare Exception subclasses of their own
+            raise ArtifactError(f"{artifact.path}: the model cannot be loaded: {error}") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        empty = self._tokenizer.encode("").ids
+        if len(empty) != 2:
+            raise ArtifactError(
+                f"{artifact.path / TOKENIZER}: expected one token before and one after a text"
+            )
+        self._first, self._last = empty
+
+    @classmethod
+    def load(cls, path: Path | None = None, threads: int = 0) -> Scorer:
+        """The scorer of an artifact directory, hashes verified; `None` is the model that ships.
+
+        Raises ArtifactError.
+        """
+        return cls(Artifact.load(path), threads)
+
+    def score(self, texts: Sequence[str]) -> list[Scores]:
+        """Scores of each text, in order; one text or many give a list.
+
+        A text longer than the model's token limit is scored in overlapping windows. Raises
+        ScoringError for the first item that is not a string, or that holds no visible character.
+        """
+        values = self.calibrate(self.logits(texts))
+        return [Scores(self.attributes, tuple(row)) for row in values.tolist()]
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Uncalibrated logits [texts, attributes], windows combined. Raises ScoringError as `score`."""
+        if isinstance(texts, str):
+            raise TypeError("expected a sequence of texts, found one str; pass [text]")
+        clean = [self._clean(index, text) for index, text in enumerate(texts)]
+        limit, overlap = self.manifest.token_limit - 2, self.manifest.window_overlap
+        windows: list[Sequence[int]] = []
+        owners: list[int] = []
+        for owner, encoding in enumerate(self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)):
+            cuts = cut(encoding.ids, limit, overlap)
+            windows += cuts
+            owners += [owner] * len(cuts)
+        scored = self._infer(windows)
+        result = np.empty((len(clean), len(self.attributes)), np.float32)
+        starts = np.searchsorted(owners, np.arange(len(clean) + 1))
+        sizes = np.array([max(1, len(window)) for window in windows], np.int64)
+        for owner in range(len(clean)):
+            mine = slice(starts[owner], starts[owner + 1])
+            result[owner] = combine(scored[mine], sizes[mine], self._highest)
+        return result
+
+    def calibrate(self, logits: Floats) -> Floats:
+        """Calibrated scores in 0..1 of logits [texts, attributes]."""
+        scores: Floats = 1 / (1 + np.exp(-np.clip(self._slope * logits + self._intercept, -30, 30)))
+        return scores
+
+    @staticmethod
+    def _clean(index: int, text: object) -> str:
+        if not isinstance(text, str):
+            raise ScoringError(index, f"expected a string, found {type(text).__name__}")
+        # A lone surrogate is no character; the tokenizer would refuse the whole list because of it.
+        clean = normalise(text.encode("utf-8", "replace").decode("utf-8"))
+        if not clean:
+            raise ScoringError(index, "expected a text with at least one visible character")
+        return clean
+
+    def _infer(self, windows: Sequence[Sequence[int]]) -> Floats:
+        """Logits [windows, attributes], run shortest first in batches of like length."""
+        result = np.empty((len(windows), len(self.attributes)), np.float32)
+        order = sorted(range(len(windows)), key=lambda number: len(windows[number]))
+        start = 0
+        while start < len(order):
+            end, longest = start, 0
+            while end < len(order):
+                longest = len(windows[order[end]]) + 2
+                if end > start and (end - start + 1) * longest > BATCH_TOKENS:
+                    longest = len(windows[order[end - 1]]) + 2
+                    break
+                end += 1
+            batch = order[start:end]
+            ids = np.zeros((len(batch), longest), np.int64)
+            mask = np.zeros_like(ids)
+            for row, number in enumerate(batch):
+                tokens = (self._first, *windows[number], self._last)
+                ids[row, : len(tokens)] = tokens
+                mask[row, : len(tokens)] = 1
+            (result[batch],) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+            start = end
+        return result

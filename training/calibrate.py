@@ -1,0 +1,159 @@
+"""Fit each attribute's calibration on development rows, after quantisation, and compare int8 with fp32.
+
+    python -m training.calibrate training/recipes/minilm.toml
+    python -m training.calibrate training/recipes/minilm.toml --install serving/model
+
+Fails if int8 loses more AUC, or moves calibrated scores further, than the recipe's tolerances allow.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from labels import taxonomy
+from serving.artifact import Artifact, write_manifest
+from serving.scorer import Scorer
+from training import corpus, logistic, record
+from training.corpus import Corpus
+from training.export import ARTIFACT, REFERENCE, ExportError
+from training.logistic import Line
+from training.metrics import auc
+from training.recipe import Export, Recipe, load
+from training.settings import Settings
+
+Floats = npt.NDArray[np.float32]
+
+
+def lines(
+    logits: Floats, rows: Corpus, attributes: tuple[str, ...], on: Mapping[str, tuple[str, ...]]
+) -> list[Line]:
+    """One calibration line an attribute, from development logits [rows, attributes].
+
+    `on` names the sources to fit an attribute on; only rows at a natural rate count. Raises ExportError
+    if a head ranks its development rows backwards.
+    """
+    names = np.array(rows.sources)
+    result = []
+    for column, attribute in enumerate(attributes):
+        chosen = rows.natural & np.isin(names, on.get(attribute, tuple(set(rows.sources))))
+        line = logistic.fit(logits[chosen, column], rows.labels[chosen, column]) or Line(1.0, 0.0)
+        if line.slope <= 0:
+            raise ExportError(
+                f"{attribute}: calibration slope {line.slope:.3g}: the head ranks its rows backwards"
+            )
+        result.append(line)
+    return result
+
+
+def calibrated(artifact: Artifact, fitted: list[Line], metrics: dict[str, float]) -> Artifact:
+    """The artifact with a new manifest on disk that holds the lines and metrics."""
+    heads = tuple(
+        head.model_copy(update={"slope": line.slope, "intercept": line.intercept})
+        for head, line in zip(artifact.manifest.attributes, fitted, strict=True)
+    )
+    write_manifest(
+        artifact.path, artifact.manifest.model_copy(update={"attributes": heads, "metrics": metrics})
+    )
+    return Artifact.load(artifact.path)
+
+
+def compare(
+    attributes: tuple[str, ...], labels: Floats, int8: tuple[Floats, Floats], fp32: tuple[Floats, Floats]
+) -> dict[str, dict[str, float]]:
+    """int8 against fp32 an attribute, each given as (logits, scores) [rows, attributes].
+
+    `auc_loss` is fp32's AUC minus int8's; `score_change` the mean absolute change of a score.
+    """
+    found = {}
+    for column, name in enumerate(attributes):
+        reference, candidate = (auc(labels[:, column], logits[:, column]) for logits, _ in (fp32, int8))
+        change = float(np.abs(int8[1][:, column] - fp32[1][:, column]).mean())
+        found[name] = {"score_change": change}
+        if reference is not None and candidate is not None:
+            found[name] |= {"auc": candidate, "auc_loss": reference - candidate}
+    return found
+
+
+def check(found: Mapping[str, Mapping[str, float]], limits: Export) -> None:
+    """Raises ExportError naming each attribute that int8 moves further than `limits` allow."""
+    broken = [
+        f"{name}: {key} {values[key]:.4f} > {limit:g}"
+        for name, values in found.items()
+        for key, limit in (("auc_loss", limits.auc_tolerance), ("score_change", limits.score_tolerance))
+        if values.get(key, 0.0) > limit
+    ]
+    if broken:
+        raise ExportError("int8 strays from fp32: " + "; ".join(broken))
+
+
+def calibrate(recipe: Recipe, directory: Path) -> dict[str, Any]:
+    """Calibrates both artifacts of a run and compares them. Raises ExportError beyond the tolerances."""
+    exported = record.read(directory, "export")
+    attributes = taxonomy.load().names
+    dev = corpus.read(directory / "data", "dev", attributes)
+    scored: dict[str, tuple[Floats, Floats]] = {}
+    metrics: dict[str, float] = {}
+    for name in (REFERENCE, ARTIFACT):
+        artifact = Artifact.load(directory / name)
+        logits = Scorer(artifact).logits(dev.texts)
+        fitted = lines(logits, dev, attributes, recipe.calibrate.on)
+        each = {a: auc(dev.labels[:, i], logits[:, i]) for i, a in enumerate(attributes)}
+        metrics = {f"development_auc_{a}": round(value, 4) for a, value in each.items() if value is not None}
+        scorer = Scorer(calibrated(artifact, fitted, metrics))
+        scored[name] = (logits, scorer.calibrate(logits))
+    comparison = compare(attributes, dev.labels, scored[ARTIFACT], scored[REFERENCE])
+    check(comparison, recipe.export)
+    results = {"rows": len(dev), "int8_against_fp32": comparison}
+    record.write(directory, "calibrate", recipe, exported["data_fingerprint"], results)
+    return results
+
+
+def install(artifact: Path, target: Path) -> None:
+    """Copies a verified artifact to `target`, which is complete or untouched at any moment."""
+    Artifact.load(artifact)
+    fresh, old = target.with_name(target.name + ".new"), target.with_name(target.name + ".old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(artifact, fresh)
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def main(
+    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
+    runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
+    install_to: Annotated[
+        Path | None, typer.Option("--install", help="copy the artifact to this directory")
+    ] = None,
+) -> None:
+    """Calibrate an exported artifact and compare int8 with fp32."""
+    recipe = load(recipe_file)
+    directory = (runs_dir or Settings().runs_dir) / recipe.name
+    results = calibrate(recipe, directory)
+    table = Table(title=f"int8 against fp32 on {results['rows']:,} development rows")
+    for heading in ("attribute", "AUC", "AUC lost", "mean change of score"):
+        table.add_column(heading, justify="left" if heading == "attribute" else "right")
+    for name, values in results["int8_against_fp32"].items():
+        cells = [
+            f"{values[key]:.4f}" if key in values else "-" for key in ("auc", "auc_loss", "score_change")
+        ]
+        table.add_row(name, *cells)
+    Console().print(table)
+    if install_to:
+        install(directory / ARTIFACT, install_to)
+        Console().print(f"installed to {install_to}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

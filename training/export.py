@@ -1,0 +1,148 @@
+"""Write the trained network as ONNX, in fp32 and quantised to int8.
+
+    python -m training.export training/recipes/minilm.toml
+
+Writes two artifact directories beside the network, <runs-dir>/<recipe>/artifact (int8: the one to
+serve) and artifact-fp32 (to compare with), both still without calibration: `training.calibrate` fits it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import typer
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from rich.console import Console
+
+from labels import taxonomy
+from serving import cpu
+from serving.artifact import MODEL, TOKENIZER, Head, Manifest, sha256, write_manifest
+from training import network, record
+from training.network import Network
+from training.recipe import Recipe, load
+from training.settings import Settings
+
+ARTIFACT, REFERENCE = "artifact", "artifact-fp32"
+ONNX_TOLERANCE = 1e-3  # logits; fp32 ONNX against torch on the same inputs
+OPSET = 18
+
+
+class ExportError(ValueError):
+    """The exported model strays too far from the trained one. The message gives both numbers."""
+
+
+def to_onnx(trained: Network, path: Path) -> None:
+    """Writes the network as fp32 ONNX with free numbers of rows and tokens, and checks it.
+
+    Raises ExportError if a logit differs by more than ONNX_TOLERANCE from torch's.
+    """
+    trained.eval()
+    ids = torch.randint(1, 100, (2, 16))
+    mask = torch.ones_like(ids)
+    mask[1, 9:] = 0
+    axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with warnings.catch_warnings():
+        # The exporter warns of its own internals (tree specs, axis names), none of which we can mend.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            trained,
+            (ids, mask),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_shapes={"input_ids": axes, "attention_mask": axes},
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # Shapes noted for intermediate values contradict the ones that the quantiser infers afresh.
+    del model.graph.value_info[:]
+    onnx.save(model, path)
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1, 100, (5, 33), generator=generator)
+    mask = torch.ones_like(ids)
+    mask[0, 20:] = 0
+    with torch.inference_mode():
+        expected = trained(ids, mask).numpy()
+    (found,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+    if (worst := float(np.abs(found - expected).max())) > ONNX_TOLERANCE:
+        raise ExportError(
+            f"fp32 ONNX: a logit is {worst:.2g} off torch's; at most {ONNX_TOLERANCE:g} is allowed"
+        )
+
+
+def quantise(source: Path, target: Path) -> None:
+    """Dynamic int8 quantisation with signed weights, one scale a channel."""
+    quantize_dynamic(
+        source,
+        target,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
+
+
+def manifest(recipe: Recipe, files: dict[str, str], fingerprint: str) -> Manifest:
+    """A manifest without calibration (slope 1, intercept 0) and without metrics."""
+    return Manifest(
+        name=recipe.export.name,
+        version=recipe.export.version,
+        licence=recipe.export.licence,
+        base=recipe.train.encoder,
+        attributes=tuple(
+            Head(name=a.name, combine=a.combine, slope=1.0, intercept=0.0) for a in taxonomy.load().attributes
+        ),
+        token_limit=recipe.train.max_tokens,
+        window_overlap=recipe.export.window_overlap,
+        files=files,
+        recipe=recipe.name,
+        training_data=fingerprint,
+        metrics={},
+        measured_on=f"{cpu.model_name()} ({', '.join(cpu.features())})",
+    )
+
+
+def export(recipe: Recipe, directory: Path) -> dict[str, Any]:
+    """Writes both artifact directories and returns their sizes in bytes. Raises ExportError."""
+    trained = record.read(directory, "train")
+    model = network.restore(directory / "network", taxonomy.load().names)
+    for name in (ARTIFACT, REFERENCE):
+        shutil.rmtree(directory / name, ignore_errors=True)
+        (directory / name).mkdir()
+        shutil.copy(directory / "network" / TOKENIZER, directory / name / TOKENIZER)
+    to_onnx(model, directory / REFERENCE / MODEL)
+    quantise(directory / REFERENCE / MODEL, directory / ARTIFACT / MODEL)
+    sizes = {}
+    for name in (ARTIFACT, REFERENCE):
+        folder = directory / name
+        files = {file: sha256(folder / file) for file in (MODEL, TOKENIZER)}
+        write_manifest(folder, manifest(recipe, files, trained["data_fingerprint"]))
+        sizes[name] = (folder / MODEL).stat().st_size
+    results = {"bytes": sizes}
+    record.write(directory, "export", recipe, trained["data_fingerprint"], results)
+    return results
+
+
+def main(
+    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
+    runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
+) -> None:
+    """Write a trained network as fp32 and int8 ONNX artifacts."""
+    recipe = load(recipe_file)
+    directory = (runs_dir or Settings().runs_dir) / recipe.name
+    for name, size in export(recipe, directory)["bytes"].items():
+        Console().print(f"{directory / name}: {size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    typer.run(main)
