@@ -125,9 +125,7 @@ def _chosen(wanted: Sequence[str] | None, known: Sequence[str]) -> Sequence[str]
     if wanted is None:
         return known
     if unknown := [name for name in wanted if name not in known]:
-        message = (
-            f"attributes: the model does not score {unknown[0][:64]!r}; GET /v1/attributes lists what it does"
-        )
+        message = f"attributes: the model does not score {unknown[0][:64]!r}; GET /v1/attributes lists what it does"
         raise ApiError(422, "unknown_attribute", message, "attributes")
     return list(dict.fromkeys(wanted))
 
@@ -137,9 +135,7 @@ def _results(scorer: Scorer, comments: Sequence[Comment], names: Sequence[str]) 
     good = [comment for comment, problem in zip(comments, problems, strict=True) if problem is None]
     scored = iter(scorer.score([str(comment.text) for comment in good]))
     return [
-        Result(id=comment.id, error=problem)
-        if problem
-        else Result(id=comment.id, scores=_only(next(scored), names))
+        Result(id=comment.id, error=problem) if problem else Result(id=comment.id, scores=_only(next(scored), names))
         for comment, problem in zip(comments, problems, strict=True)
     ]
 

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-FORMAT = 1
 MODEL, TOKENIZER, MANIFEST = "model.onnx", "tokenizer.json", "manifest.json"
 DEFAULT = Path(__file__).parent / "model"
 
@@ -42,7 +41,7 @@ class Head(Part):
 class Manifest(Part):
     """What `manifest.json` holds. `metrics` are the export's own checks on development data."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     name: str
     version: str
     licence: str
@@ -95,9 +94,7 @@ class Artifact:
             if Path(name).name != name or not (path / name).is_file():
                 raise ArtifactError(f"{path}: the manifest lists {name}, which is not there")
             if sha256(path / name) != expected:
-                raise ArtifactError(
-                    f"{path / name} does not match its hash in the manifest; install it again"
-                )
+                raise ArtifactError(f"{path / name} does not match its hash in the manifest; install it again")
         return cls(path, manifest)
 
 

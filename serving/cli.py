@@ -48,12 +48,8 @@ def score(
         ),
     ],
     text_column: Annotated[str, typer.Option(help="Column of a table that holds the comments.")] = "text",
-    output: Annotated[
-        Path | None, typer.Option(help="Write .jsonl, .csv or .parquet, a row a comment.")
-    ] = None,
-    attributes: Annotated[
-        str | None, typer.Option(help="Only these, comma-separated; the first ranks.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write .jsonl, .csv or .parquet, a row a comment.")] = None,
+    attributes: Annotated[str | None, typer.Option(help="Only these, comma-separated; the first ranks.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the N highest of all inputs.")] = None,
     model: _Model = None,
 ) -> None:
@@ -213,14 +209,10 @@ def _score_batch(scorer: Scorer, batch: Sequence[Record]) -> list[Scores | None]
 def _title(reader: Reader, number: int, board: Board) -> str:
     if reader.page:
         announced = reader.page.announced
-        count = (
-            f"{number} of {_comments(announced)}" if announced and announced > number else _comments(number)
-        )
+        count = f"{number} of {_comments(announced)}" if announced and announced > number else _comments(number)
         return f"{reader.page.title or reader.source} ({count})"
     if board.seen > SHOWN:
-        return (
-            f"{reader.source}: the {SHOWN} highest of {board.seen}; --output writes all, --top N shows more"
-        )
+        return f"{reader.source}: the {SHOWN} highest of {board.seen}; --output writes all, --top N shows more"
     return reader.source
 
 

@@ -163,8 +163,7 @@ class _CsvWriter(_TableWriter):
 
     def _write_group(self, rows: Sequence[Scored], first: int) -> None:
         self._write_cells(
-            [*(_to_cell(columns.get(name)) for name in self._columns), _to_cell(scores)]
-            for columns, scores in rows
+            [*(_to_cell(columns.get(name)) for name in self._columns), _to_cell(scores)] for columns, scores in rows
         )
 
     def _write_cells(self, cells: Any) -> None:

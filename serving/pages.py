@@ -78,9 +78,7 @@ def is_page(text: str) -> bool:
     The marks are the heading of the comments, a report mark, or, for an article without comments, the
     site's notice "This site is intended for ... only".
     """
-    return any(
-        mark.fullmatch(line) for line in map(str.strip, _lines(text)) for mark in (_HEADING, _REPORT, _NOTICE)
-    )
+    return any(mark.fullmatch(line) for line in map(str.strip, _lines(text)) for mark in (_HEADING, _REPORT, _NOTICE))
 
 
 def parse_page(text: str) -> Page:

@@ -126,9 +126,7 @@ def read_records(path: str | Path, text_column: str = "text") -> Reader:
     source, extension = str(path), path.suffix.lower()
     if extension not in _OPENERS:
         known = ", ".join(_OPENERS)
-        raise RecordError(
-            source, f"unknown kind of file {extension!r}; readable are {known} and - (standard input)"
-        )
+        raise RecordError(source, f"unknown kind of file {extension!r}; readable are {known} and - (standard input)")
     if path.is_dir():
         raise RecordError(source, "is a directory; name the files in it")
     kind, opener = _OPENERS[extension]
@@ -202,9 +200,7 @@ def _read_jsonl(reader: Reader, lines: Iterable[str], text_column: str) -> Itera
             if "\\u" in line:
                 json.dumps(columns, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise RecordError(
-                reader.source, "holds half of a surrogate pair, not a character", row=number
-            ) from None
+            raise RecordError(reader.source, "holds half of a surrogate pair, not a character", row=number) from None
         except RecursionError:
             raise RecordError(reader.source, "nested too deeply", row=number) from None
         except ValueError as error:
@@ -232,9 +228,7 @@ def _lines(reader: Reader, stream: IO[bytes], head: bytes = b"") -> Iterator[str
         try:
             yield line.decode()
         except UnicodeDecodeError as error:
-            raise RecordError(
-                reader.source, f"not UTF-8 at byte {error.start} of the row", row=number
-            ) from None
+            raise RecordError(reader.source, f"not UTF-8 at byte {error.start} of the row", row=number) from None
 
 
 def _byte_lines(stream: IO[bytes], head: bytes) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from serving.errors import payload
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     pass
 
 
@@ -30,6 +30,7 @@ class Requests:
         self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one ASGI connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -44,7 +45,7 @@ class Requests:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_body_bytes:
-                raise _TooLarge
+                raise _TooLargeError
             return message
 
         async def answer(message: Message) -> None:
@@ -57,9 +58,9 @@ class Requests:
         try:
             declared = headers.get("content-length", "")
             if declared.isdigit() and int(declared) > self.max_body_bytes:
-                raise _TooLarge
+                raise _TooLargeError
             await self.app(scope, bounded, answer)
-        except _TooLarge:
+        except _TooLargeError:
             message = f"The body is larger than {self.max_body_bytes} bytes."
             body = json.dumps(payload(request_id, "body_too_large", message)).encode()
             head = [(b"content-type", b"application/json"), (b"connection", b"close")]

@@ -75,9 +75,7 @@ class Scorer:
         self._tokenizer.no_padding()
         empty = self._tokenizer.encode("").ids
         if len(empty) != 2:
-            raise ArtifactError(
-                f"{artifact.path / TOKENIZER}: expected one token before and one after a text"
-            )
+            raise ArtifactError(f"{artifact.path / TOKENIZER}: expected one token before and one after a text")
         self._first, self._last = empty
 
     @classmethod

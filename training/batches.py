@@ -12,9 +12,7 @@ from torch import Tensor
 POOL = 100  # batches' worth of rows that are sorted by length together: enough to waste little padding
 
 
-def plan(
-    lengths: Sequence[int], repeats: Sequence[int], budget: int, passes: int, seed: int
-) -> list[list[int]]:
+def plan(lengths: Sequence[int], repeats: Sequence[int], budget: int, passes: int, seed: int) -> list[list[int]]:
     """Batches of row numbers for a whole run.
 
     Each row comes `repeats[row]` times a pass. Rows are shuffled, sorted by length within pools, and

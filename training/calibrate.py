@@ -19,7 +19,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from labels import taxonomy
 from serving.artifact import Artifact, write_manifest
 from serving.scorer import Scorer
 from training import corpus, logistic, record
@@ -33,9 +32,7 @@ from training.settings import Settings
 Floats = npt.NDArray[np.float32]
 
 
-def lines(
-    logits: Floats, rows: Corpus, attributes: tuple[str, ...], on: Mapping[str, tuple[str, ...]]
-) -> list[Line]:
+def lines(logits: Floats, rows: Corpus, attributes: tuple[str, ...], on: Mapping[str, tuple[str, ...]]) -> list[Line]:
     """One calibration line an attribute, from development logits [rows, attributes].
 
     `on` names the sources to fit an attribute on; only rows at a natural rate count. Raises ExportError
@@ -47,9 +44,7 @@ def lines(
         chosen = rows.natural & np.isin(names, on.get(attribute, tuple(set(rows.sources))))
         line = logistic.fit(logits[chosen, column], rows.labels[chosen, column]) or Line(1.0, 0.0)
         if line.slope <= 0:
-            raise ExportError(
-                f"{attribute}: calibration slope {line.slope:.3g}: the head ranks its rows backwards"
-            )
+            raise ExportError(f"{attribute}: calibration slope {line.slope:.3g}: the head ranks its rows backwards")
         result.append(line)
     return result
 
@@ -60,9 +55,7 @@ def calibrated(artifact: Artifact, fitted: list[Line], metrics: dict[str, float]
         head.model_copy(update={"slope": line.slope, "intercept": line.intercept})
         for head, line in zip(artifact.manifest.attributes, fitted, strict=True)
     )
-    write_manifest(
-        artifact.path, artifact.manifest.model_copy(update={"attributes": heads, "metrics": metrics})
-    )
+    write_manifest(artifact.path, artifact.manifest.model_copy(update={"attributes": heads, "metrics": metrics}))
     return Artifact.load(artifact.path)
 
 
@@ -98,7 +91,7 @@ def check(found: Mapping[str, Mapping[str, float]], limits: Export) -> None:
 def calibrate(recipe: Recipe, directory: Path) -> dict[str, Any]:
     """Calibrates both artifacts of a run and compares them. Raises ExportError beyond the tolerances."""
     exported = record.read(directory, "export")
-    attributes = taxonomy.load().names
+    attributes = corpus.attributes(directory / "data")
     dev = corpus.read(directory / "data", "dev", attributes)
     scored: dict[str, tuple[Floats, Floats]] = {}
     metrics: dict[str, float] = {}
@@ -133,9 +126,7 @@ def install(artifact: Path, target: Path) -> None:
 def main(
     recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
     runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
-    install_to: Annotated[
-        Path | None, typer.Option("--install", help="copy the artifact to this directory")
-    ] = None,
+    install_to: Annotated[Path | None, typer.Option("--install", help="copy the artifact to this directory")] = None,
 ) -> None:
     """Calibrate an exported artifact and compare int8 with fp32."""
     recipe = load(recipe_file)
@@ -145,9 +136,7 @@ def main(
     for heading in ("attribute", "AUC", "AUC lost", "mean change of score"):
         table.add_column(heading, justify="left" if heading == "attribute" else "right")
     for name, values in results["int8_against_fp32"].items():
-        cells = [
-            f"{values[key]:.4f}" if key in values else "-" for key in ("auc", "auc_loss", "score_change")
-        ]
+        cells = [f"{values[key]:.4f}" if key in values else "-" for key in ("auc", "auc_loss", "score_change")]
         table.add_row(name, *cells)
     Console().print(table)
     if install_to:

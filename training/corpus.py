@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labels import taxonomy
 from training.record import fingerprint
 
 SPLITS = ("train", "dev", "test", "evaluation")
@@ -98,6 +99,17 @@ def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:
         np.array(table["natural"].to_pylist(), dtype=np.bool_),
         np.stack(labels, axis=1) if labels else np.empty((len(table), 0), np.float32),
     )
+
+
+def attributes(directory: Path) -> tuple[str, ...]:
+    """The attributes a network can learn here: those with training labels on both sides of one half."""
+    table = pq.read_table(directory / "train.parquet")
+    names = []
+    for name in taxonomy.load().names:
+        values = table[name].drop_null().to_numpy()
+        if (values >= 0.5).any() and (values < 0.5).any():
+            names.append(name)
+    return tuple(names)
 
 
 def positives(rows: Iterable[Row]) -> Mapping[str, tuple[int, int]]:

@@ -21,6 +21,4 @@ def locate(encoder: str) -> str:
         for config in sorted(Path(folder).rglob("config.json"), key=lambda path: len(path.parts)):
             if (config.parent / "model.safetensors").is_file():
                 return str(config.parent)
-    raise FileNotFoundError(
-        f"encoder {encoder!r}: no installed package {name!r} holds config.json and weights"
-    )
+    raise FileNotFoundError(f"encoder {encoder!r}: no installed package {name!r} holds config.json and weights")

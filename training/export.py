@@ -24,7 +24,7 @@ from rich.console import Console
 from labels import taxonomy
 from serving import cpu
 from serving.artifact import MODEL, TOKENIZER, Head, Manifest, sha256, write_manifest
-from training import network, record
+from training import corpus, network, record
 from training.network import Network
 from training.recipe import Recipe, load
 from training.settings import Settings
@@ -76,9 +76,7 @@ def to_onnx(trained: Network, path: Path) -> None:
         expected = trained(ids, mask).numpy()
     (found,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
     if (worst := float(np.abs(found - expected).max())) > ONNX_TOLERANCE:
-        raise ExportError(
-            f"fp32 ONNX: a logit is {worst:.2g} off torch's; at most {ONNX_TOLERANCE:g} is allowed"
-        )
+        raise ExportError(f"fp32 ONNX: a logit is {worst:.2g} off torch's; at most {ONNX_TOLERANCE:g} is allowed")
 
 
 def quantise(source: Path, target: Path) -> None:
@@ -92,16 +90,15 @@ def quantise(source: Path, target: Path) -> None:
     )
 
 
-def manifest(recipe: Recipe, files: dict[str, str], fingerprint: str) -> Manifest:
+def manifest(recipe: Recipe, attributes: tuple[str, ...], files: dict[str, str], fingerprint: str) -> Manifest:
     """A manifest without calibration (slope 1, intercept 0) and without metrics."""
+    known = taxonomy.load()
     return Manifest(
         name=recipe.export.name,
         version=recipe.export.version,
         licence=recipe.export.licence,
         base=recipe.train.encoder,
-        attributes=tuple(
-            Head(name=a.name, combine=a.combine, slope=1.0, intercept=0.0) for a in taxonomy.load().attributes
-        ),
+        attributes=tuple(Head(name=name, combine=known[name].combine, slope=1.0, intercept=0.0) for name in attributes),
         token_limit=recipe.train.max_tokens,
         window_overlap=recipe.export.window_overlap,
         files=files,
@@ -115,7 +112,8 @@ def manifest(recipe: Recipe, files: dict[str, str], fingerprint: str) -> Manifes
 def export(recipe: Recipe, directory: Path) -> dict[str, Any]:
     """Writes both artifact directories and returns their sizes in bytes. Raises ExportError."""
     trained = record.read(directory, "train")
-    model = network.restore(directory / "network", taxonomy.load().names)
+    attributes = corpus.attributes(directory / "data")
+    model = network.restore(directory / "network", attributes)
     for name in (ARTIFACT, REFERENCE):
         shutil.rmtree(directory / name, ignore_errors=True)
         (directory / name).mkdir()
@@ -126,7 +124,7 @@ def export(recipe: Recipe, directory: Path) -> dict[str, Any]:
     for name in (ARTIFACT, REFERENCE):
         folder = directory / name
         files = {file: sha256(folder / file) for file in (MODEL, TOKENIZER)}
-        write_manifest(folder, manifest(recipe, files, trained["data_fingerprint"]))
+        write_manifest(folder, manifest(recipe, attributes, files, trained["data_fingerprint"]))
         sizes[name] = (folder / MODEL).stat().st_size
     results = {"bytes": sizes}
     record.write(directory, "export", recipe, trained["data_fingerprint"], results)

@@ -53,7 +53,7 @@ class Network(nn.Module):
         count = mask.sum(dim=1).clamp(min=1)
         pooled = ((hidden * mask).sum(dim=1) / count).float()
         with torch.autocast(pooled.device.type, enabled=False):
-            logits = self.head(pooled) + self.prior[0] + self.prior[1] * torch.log(count.float())
+            logits: Tensor = self.head(pooled) + self.prior[0] + self.prior[1] * torch.log(count.float())
         if labels is None or weights is None:
             return logits
         return Output(masked_loss(logits, labels, weights), logits)
@@ -66,9 +66,7 @@ def masked_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     gradient.
     """
     known = ~torch.isnan(labels)
-    losses = nn.functional.binary_cross_entropy_with_logits(
-        logits, torch.where(known, labels, 0.0), reduction="none"
-    )
+    losses = nn.functional.binary_cross_entropy_with_logits(logits, torch.where(known, labels, 0.0), reduction="none")
     per_row = (losses * known).sum(dim=1)
     return (per_row * weights).sum() / len(labels)
 
@@ -94,6 +92,7 @@ def restore(directory: Path, attributes: tuple[str, ...]) -> Network:
     """The network that `save` wrote. Raises RuntimeError if the attributes do not fit the weights."""
     config = AutoConfig.from_pretrained(directory)
     arguments = {"add_pooling_layer": False} if config.model_type == "bert" else {}
-    network = Network(AutoModel.from_config(config, **arguments), config.hidden_size, attributes)
+    encoder = AutoModel.from_config(config, **arguments)  # type: ignore[no-untyped-call]
+    network = Network(encoder, config.hidden_size, attributes)
     network.load_state_dict(load_file(directory / WEIGHTS))
     return network

@@ -179,10 +179,12 @@ def readings(recipe: Prepare, data_dir: Path) -> tuple[list[Reading], list[Readi
 def _inputs(recipe: Recipe, data_dir: Path) -> str:
     """Digest of the recipe's preparation and of the files' names, sizes and times: cheap to compare."""
     digest = hashlib.sha256(f"{recipe.seed}{recipe.prepare.model_dump_json()}".encode())
-    for name in sorted([c.name for c in recipe.prepare.sources] + list(recipe.prepare.evaluation)):
-        for path in sorted(data_dir.glob(f"{name}.*")):
-            stat = path.stat()
-            digest.update(f"{path.name}{stat.st_size}{stat.st_mtime_ns}".encode())
+    names = [choice.name for choice in recipe.prepare.sources] + list(recipe.prepare.evaluation)
+    files = [path for name in names for path in data_dir.glob(f"{name}.*")]
+    files += [choice.file for choice in recipe.prepare.sources if choice.file and choice.file.is_file()]
+    for path in sorted(files):
+        stat = path.stat()
+        digest.update(f"{path.name}{stat.st_size}{stat.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -198,9 +200,7 @@ def table(results: dict[str, Any], attributes: Sequence[str]) -> Table:
         "positives of labelled, by attribute",
         "licence",
     ):
-        summary.add_column(
-            column, justify="right" if column in ("train", "dev", "test", "dropped") else "left"
-        )
+        summary.add_column(column, justify="right" if column in ("train", "dev", "test", "dropped") else "left")
     for name, row in results["sources"].items():
         found = row["positives"]
         cells = (f"{a} {found[a][1]}/{found[a][0]}" for a in attributes if a in found)
@@ -243,9 +243,7 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     def summary(source: Source) -> dict[str, Any]:
         name = source.name
         mine = {side: [r for r in part if r.source == name] for side, part in splits.items()}
-        labelled = (
-            mine["train"] if not source.evaluation_only else [r for r in evaluation if r.source == name]
-        )
+        labelled = mine["train"] if not source.evaluation_only else [r for r in evaluation if r.source == name]
         return {
             "rows": tally.read[name],
             **{side: len(part) for side, part in mine.items()},

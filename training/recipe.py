@@ -57,9 +57,7 @@ class SourceChoice(Part):
 class Prepare(Part):
     """Gathering, deduplication and splits."""
 
-    licence: Literal["any", "commercial"] = Field(
-        "any", description="`commercial` keeps only what permits it"
-    )
+    licence: Literal["any", "commercial"] = Field("any", description="`commercial` keeps only what permits it")
     skip_malformed: bool = Field(False, description="count malformed rows and go on, instead of stopping")
     near_duplicate: float = Field(0.8, gt=0.0, le=1.0, description="Jaccard similarity of word triples")
     evaluation: tuple[str, ...] = Field((), description="evaluation-only sources")
@@ -134,12 +132,23 @@ class Calibrate(Part):
         return self
 
 
+class Bar(Part):
+    """A result to reach: the mean over attributes of a measure on one set."""
+
+    what: str
+    source: str
+    attributes: tuple[str, ...] = Field(min_length=1)
+    measure: Literal["auc", "within_length_bands"] = "auc"
+    at_least: float = Field(gt=0.0, le=1.0)
+
+
 class Evaluate(Part):
     """What the evaluation reports."""
 
     thresholds: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9)
     bootstrap: int = Field(1000, ge=10, description="resamples behind each 95 % interval")
     max_rows: int = Field(8000, ge=10, description="rows of one set that are scored, chosen by hash")
+    bars: tuple[Bar, ...] = Field((), description="results to reach; the card says which are missed")
 
 
 class Recipe(Part):

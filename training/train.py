@@ -34,7 +34,6 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from labels import taxonomy
 from training import corpus, curves, logistic, network, record
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus
@@ -46,13 +45,9 @@ from training.settings import Settings
 from training.splits import uniform
 
 
-def encode(
-    rows: Corpus, tokenizer: PreTrainedTokenizerBase, max_tokens: int, weights: list[float]
-) -> Encoded:
+def encode(rows: Corpus, tokenizer: PreTrainedTokenizerBase, max_tokens: int, weights: list[float]) -> Encoded:
     """Token ids of each row, cut at `max_tokens`, with labels and loss weights."""
-    ids = tokenizer(rows.texts, truncation=True, max_length=max_tokens, return_attention_mask=False)[
-        "input_ids"
-    ]
+    ids = tokenizer(rows.texts, truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"]
     return Encoded(ids, torch.from_numpy(rows.labels), torch.tensor(weights, dtype=torch.float32))
 
 
@@ -60,7 +55,7 @@ def length_prior(encoded: Encoded, attributes: tuple[str, ...], chosen: tuple[st
     """Intercept and slope [2, attributes] of a logistic regression of the label on log token count."""
     prior = torch.zeros(2, len(attributes))
     length = np.log([len(ids) for ids in encoded.ids])
-    for name in chosen:
+    for name in (name for name in chosen if name in attributes):
         column = attributes.index(name)
         if line := logistic.fit(length, encoded.labels[:, column].numpy()):
             prior[:, column] = torch.tensor([line.intercept, line.slope])
@@ -75,15 +70,13 @@ class Progress(TrainerCallback):
         self.stop_after = stop_after
         self.began: tuple[float, int] | None = None
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Starts the clock."""
         if self.began is None:
             self.began = (time.monotonic(), state.global_step)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Ends the run early where the caller asked for it."""
         if self.stop_after is not None and state.global_step >= self.stop_after:
             control.should_save = control.should_training_stop = True
 
@@ -95,6 +88,7 @@ class Progress(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
+        """Adds the two figures to a line of training losses."""
         if self.began is None or logs is None or "loss" not in logs:
             return
         start, first = self.began
@@ -108,9 +102,7 @@ class Progress(TrainerCallback):
 class MultiTaskTrainer(Trainer):
     """The transformers Trainer with planned batches and a faster learning rate for the heads."""
 
-    def __init__(
-        self, *, batches: list[list[int]], head_factor: float, eval_budget: int, **rest: Any
-    ) -> None:
+    def __init__(self, *, batches: list[list[int]], head_factor: float, eval_budget: int, **rest: Any) -> None:
         super().__init__(**rest)
         self.batches = batches
         self.head_factor = head_factor
@@ -123,7 +115,8 @@ class MultiTaskTrainer(Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """All development rows, shortest first, on every process alike."""
-        dataset: Encoded = eval_dataset if eval_dataset is not None else self.eval_dataset
+        dataset = eval_dataset if eval_dataset is not None else self.eval_dataset
+        assert isinstance(dataset, Encoded)
         lengths = [len(ids) for ids in dataset.ids]
         batches = plan(lengths, [1] * len(lengths), self.eval_budget, passes=1, seed=0)
         return DataLoader(dataset, batch_sampler=Batches(batches), collate_fn=collate)  # type: ignore[arg-type]
@@ -131,6 +124,7 @@ class MultiTaskTrainer(Trainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW; heads learn `head_factor` times as fast, biases and norms do not decay."""
         if self.optimizer is None:
+            assert self.model is not None
             rate, decay = self.args.learning_rate, self.args.weight_decay
             groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
             for name, parameter in self.model.named_parameters():
@@ -185,9 +179,7 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     """Mean AUC over the attributes, and each one's own."""
     scores, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
     each = {f"auc_{name}": auc(labels[:, i], scores[:, i]) for i, name in enumerate(attributes)}
-    return {"auc": mean_auc(labels, scores)} | {
-        key: value for key, value in each.items() if value is not None
-    }
+    return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
 
 
 def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> dict[str, Any]:
@@ -196,8 +188,8 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     Returns the results that are also recorded. `stop_after` ends the call after that many steps with a
     checkpoint, as an interruption would. Raises FileNotFoundError if the corpus is not prepared.
     """
-    attributes = taxonomy.load().names
     prepared = record.read(directory / "data", "prepare")
+    attributes = corpus.attributes(directory / "data")
     settings = recipe.train
     # The learning-rate schedule and the heads' first weights depend on the seed alone.
     set_seed(recipe.seed)
@@ -216,9 +208,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     model = network.build(source, attributes, settings.dropout)
     model.prior.copy_(length_prior(encoded, attributes, settings.length_prior))
     checkpoints = directory / "checkpoints"
-    probe = TrainingArguments(
-        output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[]
-    )
+    probe = TrainingArguments(output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[])
     steps = min(len(batches) // probe.world_size, settings.max_steps or len(batches))
     tokens = [sum(lengths[row] for row in batch) for batch in batches]
     progress = Progress(tokens, stop_after)
@@ -239,7 +229,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         f"{len(rows):,} rows, {len(dev):,} development rows, {steps:,} steps, {sum(tokens[:steps]):,} tokens, "
         f"{trainer.args.world_size} process(es), {torch.get_num_threads()} thread(s) each"
     )
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
     if last:
         console.print(f"going on from {last}")
     trainer.train(resume_from_checkpoint=last)
@@ -267,18 +257,14 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
 def main(
     recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
     runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
-    stop_after: Annotated[
-        int | None, typer.Option(help="leave a checkpoint after so many steps and stop")
-    ] = None,
+    stop_after: Annotated[int | None, typer.Option(help="leave a checkpoint after so many steps and stop")] = None,
 ) -> None:
     """Fine-tune a recipe's encoder, or go on where an interrupted run stopped."""
     recipe = load(recipe_file)
     directory = (runs_dir or Settings().runs_dir) / recipe.name
     results = train(recipe, directory, stop_after=stop_after)
     console = Console()
-    console.print(
-        f"{results['steps']} of {results['planned_steps']} steps, best mean AUC {results['best_auc']}"
-    )
+    console.print(f"{results['steps']} of {results['planned_steps']} steps, best mean AUC {results['best_auc']}")
     if results["finished"]:
         console.print(f"network, record and curves are in {directory}")
 

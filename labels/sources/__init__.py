@@ -9,8 +9,6 @@ from labels.sources.publisher import publisher
 from labels.sources.source import Hub, RuleError, Source, Target
 from labels.sources.wikipedia import WIKIPEDIA
 
-SOURCES: dict[str, Source] = {
-    source.name: source for source in (*NEWS, *DISCUSSIONS, *WIKIPEDIA, *HATE, publisher())
-}
+SOURCES: dict[str, Source] = {source.name: source for source in (*NEWS, *DISCUSSIONS, *WIKIPEDIA, *HATE, publisher())}
 
 __all__ = ["SOURCES", "Hub", "RuleError", "Source", "Target"]

@@ -67,9 +67,7 @@ HATE = (
             name="ucberkeley-dlab/measuring-hate-speech",
             split="train",
             text="text",
-            targets=(
-                derived("identity_attack", ("hate_speech_score",), hate_score, "hate_speech_score > 0.5"),
-            ),
+            targets=(derived("identity_attack", ("hate_speech_score",), hate_score, "hate_speech_score > 0.5"),),
         ),
     ),
     Source(
@@ -93,9 +91,7 @@ HATE = (
                 lambda r: 0.1 + 0.9 * sexist(r),
                 "sexist: 0 -> 0.1, 1 -> 1",
             ),
-            derived(
-                "threat", ("label_sexist", "label_category"), sexist_threat, "category 1, of sexist posts"
-            ),
+            derived("threat", ("label_sexist", "label_category"), sexist_threat, "category 1, of sexist posts"),
         ),
         unknown="offence other than sexism",
     ),
@@ -108,9 +104,7 @@ HATE = (
             share("identity_attack", "hd"),
             share("threat", "cv"),
             share("profanity", "vo"),
-            derived(
-                "report_worthy", ("hd", "cv", "vo"), gab_report, "hd or cv -> 1, vo -> 0.6, none -> 0.05"
-            ),
+            derived("report_worthy", ("hd", "cv", "vo"), gab_report, "hd or cv -> 1, vo -> 0.6, none -> 0.05"),
         ),
         unknown="insults without vulgarity",
     ),
@@ -156,12 +150,8 @@ HATE = (
         "for Hate Speech Detection Models. ACL.",
         licence=CC_BY,
         targets=(
-            derived(
-                "identity_attack", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"
-            ),
-            derived(
-                "report_worthy", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"
-            ),
+            derived("identity_attack", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
+            derived("report_worthy", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
             derived("toxicity", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
         ),
         unknown="everything but hate",

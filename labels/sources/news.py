@@ -103,16 +103,12 @@ NEWS = (
         licence=TREATED_AS_NC,
         targets=(
             share("constructive", "constructive"),
-            derived(
-                "reasoning", ("con_specific_points", "con_evidence"), specific, "specific points or evidence"
-            ),
+            derived("reasoning", ("con_specific_points", "con_evidence"), specific, "specific points or evidence"),
             share("personal_story", "con_personal_story"),
             share("sarcastic", "noncon_sarcastic"),
             share("antagonistic", "noncon_provocative"),
             share("dismissive", "noncon_no_respect"),
-            derived(
-                "insult", ("tox_personal_attack", "tox_abusive"), crowd_personal, "personal attack or abusive"
-            ),
+            derived("insult", ("tox_personal_attack", "tox_abusive"), crowd_personal, "personal attack or abusive"),
             scaled("incivility", "crowd_toxicity_level", 1, 3, bounds=(1, 4)),
         ),
         unknown="toxicity in the sense of the other sets; the attributes that its tick boxes do not name",

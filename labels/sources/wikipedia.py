@@ -8,9 +8,7 @@ from typing import Any
 from labels.sources.licences import CC0_TEXT_BY_SA
 from labels.sources.source import Source, derived, graded, number, share
 
-JIGSAW_CITATION = (
-    "Wulczyn, Thain, Dixon (2017): Ex Machina: Personal Attacks Seen at Scale. WWW; Jigsaw (2018)."
-)
+JIGSAW_CITATION = "Wulczyn, Thain, Dixon (2017): Ex Machina: Personal Attacks Seen at Scale. WWW; Jigsaw (2018)."
 SIX = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 
 
@@ -38,9 +36,7 @@ WIKIPEDIA = (
             share("threat", "threat"),
             share("insult", "insult"),
             share("identity_attack", "identity_hate"),
-            derived(
-                "report_worthy", SIX, report, "severe, threat or identity hate -> 1, toxic or insult -> 0.6"
-            ),
+            derived("report_worthy", SIX, report, "severe, threat or identity hate -> 1, toxic or insult -> 0.6"),
         ),
         unknown="the subtle attributes, sexual explicitness and constructiveness",
     ),

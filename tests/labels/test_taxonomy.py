@@ -170,9 +170,7 @@ def test_changed_taxonomy_is_read_as_written(write: Write) -> None:
 
 
 def test_one_wire_name_may_serve_two_systems(write: Write) -> None:
-    taxonomy = load(
-        write(table("calm", wire=wire(coral=["QUIET"])), table("brief", wire=wire(openai=["QUIET"])))
-    )
+    taxonomy = load(write(table("calm", wire=wire(coral=["QUIET"])), table("brief", wire=wire(openai=["QUIET"]))))
     assert taxonomy.by_wire("coral", "QUIET") is taxonomy["calm"]
     assert taxonomy.by_wire("openai", "QUIET") is taxonomy["brief"]
 

@@ -255,9 +255,9 @@ PARAGRAPHS = ("One thing happened.", "Another followed, they say.", "Nobody mind
 
 
 def test_title_is_the_last_short_line_above_the_paragraphs() -> None:
-    assert title_of(
-        "A notice", "A tagline", "pic 80x101px\nRead it online", "A kicker", "The Title", *PARAGRAPHS
-    ) == ("The Title")
+    assert title_of("A notice", "A tagline", "pic 80x101px\nRead it online", "A kicker", "The Title", *PARAGRAPHS) == (
+        "The Title"
+    )
 
 
 def test_title_may_ask() -> None:
@@ -288,9 +288,7 @@ def test_subheadings_are_not_the_title() -> None:
 
 
 def test_byline_between_title_and_article() -> None:
-    page = parse_page(
-        "\n\n".join(["The Title", "By Ada Quill", "3 May 2014", *PARAGRAPHS, "Readers' comments (0)"])
-    )
+    page = parse_page("\n\n".join(["The Title", "By Ada Quill", "3 May 2014", *PARAGRAPHS, "Readers' comments (0)"]))
     assert page.title == "The Title"
     assert page.article.startswith("By Ada Quill\n\n3 May 2014\n\nOne thing")
 
@@ -329,17 +327,11 @@ def test_any_text_is_read(text: str) -> None:
         assert comment.text == comment.text.strip()
 
 
-NAMES = st.lists(st.from_regex(r"[B-DF-GJ-M][a-z]{3,8}x", fullmatch=True), min_size=1, max_size=4).map(
-    " ".join
-)
+NAMES = st.lists(st.from_regex(r"[B-DF-GJ-M][a-z]{3,8}x", fullmatch=True), min_size=1, max_size=4).map(" ".join)
 # A paragraph that could not be a name, a mark or a bullet: it ends like a sentence.
-LINES = st.from_regex(r"[a-zà-ü0-9“(][ -~à-ü’“”€]{0,60}[a-z][.!?]", fullmatch=True).filter(
-    lambda line: "|" not in line
-)
+LINES = st.from_regex(r"[a-zà-ü0-9“(][ -~à-ü’“”€]{0,60}[a-z][.!?]", fullmatch=True).filter(lambda line: "|" not in line)
 PARAGRAPH_TEXTS = st.lists(LINES, min_size=1, max_size=3).map("\n".join)
-COMMENTS = st.builds(
-    PageComment, st.none() | NAMES, st.lists(PARAGRAPH_TEXTS, min_size=1, max_size=4).map("\n\n".join)
-)
+COMMENTS = st.builds(PageComment, st.none() | NAMES, st.lists(PARAGRAPH_TEXTS, min_size=1, max_size=4).map("\n\n".join))
 
 
 @settings(deadline=None)

@@ -134,9 +134,7 @@ def test_missing_file(tmp_path: Path) -> None:
         ("", "lines", []),
     ],
 )
-def test_standard_input(
-    monkeypatch: pytest.MonkeyPatch, content: str, kind: str, expected: list[str]
-) -> None:
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, content: str, kind: str, expected: list[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
     reader = read_records("-")
     assert [record.text for record in reader] == expected
@@ -279,9 +277,7 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, name: str
 @ANY
 @given(
     st.lists(
-        st.fixed_dictionaries(
-            {"text": st.text(CHARACTERS), "id": st.integers() | st.none() | st.text(CHARACTERS)}
-        )
+        st.fixed_dictionaries({"text": st.text(CHARACTERS), "id": st.integers() | st.none() | st.text(CHARACTERS)})
     )
 )
 def test_jsonl_round_trip(tmp_path: Path, rows: list[dict[str, Any]]) -> None:

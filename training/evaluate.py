@@ -1,0 +1,220 @@
+"""Evaluate the artifact, through the serving scorer, on held-out splits and evaluation-only sets.
+
+    python -m training.evaluate training/recipes/minilm.toml --output docs/evaluation
+
+Writes evaluation.json, auc.png and reliability.png into the output directory (by default the run's
+own `evaluation`). Baselines are trained on the same training rows and measured on the same test rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from labels import taxonomy
+from labels.sources import SOURCES
+from serving import cpu
+from serving.artifact import MODEL, Artifact
+from serving.scorer import Scorer
+from training import baselines, bootstrap, corpus, examples, pictures, record, speed
+from training.bootstrap import Interval
+from training.corpus import Corpus
+from training.export import ARTIFACT, REFERENCE
+from training.measure import FEWEST, measure, within_bands
+from training.metrics import length_bands
+from training.recipe import Bar, Evaluate, Recipe, load
+from training.settings import Settings
+from training.splits import uniform
+
+Floats = npt.NDArray[np.float32]
+RIVALS = ("length", "words", "fp32")
+CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One set with scores [rows, attributes] of the artifact and of each rival, by name."""
+
+    source: str
+    kind: str
+    rows: Corpus
+    scores: Floats
+    rivals: dict[str, Floats]
+
+
+def sets(directory: Path, attributes: tuple[str, ...], settings: Evaluate, seed: int) -> list[tuple[str, Corpus]]:
+    """("held out" | "evaluation only", rows of one source): natural rows, at most `max_rows`, by hash."""
+    found: list[tuple[str, Corpus]] = []
+    for split, kind in (("test", "held out"), ("evaluation", "evaluation only")):
+        rows = corpus.read(directory, split, attributes)
+        rows = rows.select(rows.natural)
+        for source in dict.fromkeys(rows.sources):
+            mine = rows.of(source)
+            order = np.argsort([uniform(key, seed) for key in mine.keys], kind="stable")
+            found.append((kind, mine.select(order[: settings.max_rows])))
+    return found
+
+
+def score(scorer: Scorer, texts: Sequence[str], what: str) -> Floats:
+    """Calibrated scores [texts, attributes], with a progress bar."""
+    parts = [
+        scorer.calibrate(scorer.logits(texts[start : start + CHUNK]))
+        for start in track(range(0, len(texts), CHUNK), what, transient=True)
+    ]
+    return np.concatenate(parts)
+
+
+def measurements(
+    item: Scored, attributes: tuple[str, ...], banded: Sequence[str], settings: Evaluate, seed: int
+) -> list[dict[str, Any]]:
+    """One measurement for each attribute that the set's own source labels."""
+    result = []
+    for name in SOURCES[item.source].attributes:
+        if name not in attributes:
+            continue
+        column = attributes.index(name)
+        known = ~np.isnan(item.rows.labels[:, column])
+        labels, scores = item.rows.labels[known, column], item.scores[known, column]
+        rivals = {rival: values[known, column] for rival, values in item.rivals.items()}
+        weights = bootstrap.draws(len(labels), settings.bootstrap, seed)
+        found = measure(labels, scores, rivals, settings.thresholds, weights)
+        if found is None:
+            continue
+        if name in banded:
+            lengths = np.array([len(text) for text, is_known in zip(item.rows.texts, known, strict=True) if is_known])
+            found["within_length_bands"] = within_bands(labels, scores, rivals, lengths, weights)
+        result.append({"source": item.source, "kind": item.kind, "attribute": name} | found)
+    return result
+
+
+def reach(bar: Bar, items: Sequence[Scored], attributes: tuple[str, ...], settings: Evaluate, seed: int) -> Any:
+    """The mean over a bar's attributes, with an interval over resamples of rows; None if not measurable."""
+    item = next((item for item in items if item.source == bar.source), None)
+    if item is None or any(name not in attributes for name in bar.attributes):
+        return None
+    columns = [attributes.index(name) for name in bar.attributes]
+    known = ~np.isnan(item.rows.labels[:, columns]).any(axis=1)
+    truth = item.rows.labels[known][:, columns] >= 0.5
+    if (truth.sum(axis=0) < FEWEST).any() or ((~truth).sum(axis=0) < FEWEST).any():
+        return None
+    weights = bootstrap.draws(len(truth), settings.bootstrap, seed)
+    weights = np.concatenate([np.ones((1, len(truth)), np.int64), weights])
+    bands = length_bands(np.array([len(item.rows.texts[i]) for i in np.flatnonzero(known)]))
+
+    def mean(scores: Floats) -> npt.NDArray[np.floating]:
+        each = [
+            bootstrap.weighted_auc(truth[:, i], scores[known][:, column], weights)
+            if bar.measure == "auc"
+            else bootstrap.weighted_banded_auc(truth[:, i], scores[known][:, column], bands, weights)
+            for i, column in enumerate(columns)
+        ]
+        return np.mean(each, axis=0)
+
+    ours = mean(item.scores)
+    rivals = {
+        name: round(float(mean(values)[0]), 4)
+        for name, values in item.rivals.items()
+        if not np.isnan(values[:, columns]).any()
+    }
+    return {
+        **bar.model_dump(mode="json"),
+        "rows": len(truth),
+        "result": asdict(Interval.of(ours[0], ours[1:])),
+        "rivals": rivals,
+        "met": bool(ours[0] >= bar.at_least),
+    }
+
+
+def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
+    """Evaluates a run's artifact and writes JSON and pictures. Returns what the JSON holds."""
+    data = directory / "data"
+    prepared, calibration = record.read(data, "prepare"), record.read(directory, "calibrate")
+    attributes = corpus.attributes(data)
+    settings = recipe.evaluate
+    artifact = Artifact.load(directory / ARTIFACT)
+    scorers = {ARTIFACT: Scorer(artifact), "fp32": Scorer.load(directory / REFERENCE)}
+    found = sets(data, attributes, settings, recipe.seed)
+    texts = [text for _, rows in found for text in rows.texts]
+    timing = speed.measure(scorers[ARTIFACT], texts[:1000])
+    ours = score(scorers[ARTIFACT], texts, "scoring with int8")
+    train = corpus.read(data, "train", attributes)
+    rivals = {
+        "length": baselines.by_length(train, texts),
+        "words": baselines.by_words(train, texts, recipe.seed),
+        "fp32": score(scorers["fp32"], texts, "scoring with fp32"),
+    }
+    items, start = [], 0
+    for kind, rows in found:
+        part = slice(start, start + len(rows))
+        start += len(rows)
+        items.append(Scored(rows.sources[0], kind, rows, ours[part], {name: v[part] for name, v in rivals.items()}))
+    banded = recipe.train.length_prior
+    every = [m for item in items for m in measurements(item, attributes, banded, settings, recipe.seed)]
+    result = {
+        "model": {"name": artifact.manifest.name, "version": artifact.manifest.version},
+        "model_sha256": artifact.manifest.files[MODEL],
+        "recipe": recipe.model_dump(mode="json"),
+        "data_fingerprint": prepared["data_fingerprint"],
+        "versions": record.versions(),
+        "cpu": {"name": cpu.model_name(), "features": list(cpu.features())},
+        "speed": timing,
+        "data": prepared["results"]["sources"],
+        "quantisation": calibration["results"]["int8_against_fp32"],
+        "bars": [b for bar in settings.bars if (b := reach(bar, items, attributes, settings, recipe.seed))],
+        "measurements": every,
+        "examples": examples.check(scorers[ARTIFACT], taxonomy.load()),
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "evaluation.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    pictures.auc(every, output / "auc.png")
+    pictures.reliability(every, output / "reliability.png")
+    return result
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The measurements, one line each."""
+    summary = Table(title="ROC AUC with 95 % intervals, and of the baselines")
+    for heading in ("attribute", "set", "rows", "positives", "AUC", "words", "length", "within length bands"):
+        summary.add_column(heading, justify="left" if heading in ("attribute", "set") else "right")
+    for m in result["measurements"]:
+        auc, bands = m["auc"], m.get("within_length_bands")
+        summary.add_row(
+            m["attribute"],
+            f"{m['source']}, {m['kind']}",
+            f"{m['rows']:,}",
+            f"{m['positives']:,}",
+            f"{auc['value']:.3f} ({auc['low']:.3f}–{auc['high']:.3f})",
+            *(f"{m['rivals'][r]['auc']:.3f}" if r in m["rivals"] else "-" for r in ("words", "length")),
+            f"{bands['auc']['value']:.3f}" if bands else "",
+        )
+    return summary
+
+
+def main(
+    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
+    runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
+    output: Annotated[Path | None, typer.Option(help="directory for JSON and pictures")] = None,
+) -> None:
+    """Evaluate a calibrated artifact on held-out and evaluation-only comments."""
+    recipe = load(recipe_file)
+    directory = (runs_dir or Settings().runs_dir) / recipe.name
+    result = evaluate(recipe, directory, output or directory / "evaluation")
+    console = Console()
+    console.print(table(result))
+    for bar in result["bars"]:
+        verdict = "met" if bar["met"] else f"MISSED by {bar['at_least'] - bar['result']['value']:.3f}"
+        console.print(f"{bar['what']}: {bar['result']['value']:.3f}, bar {bar['at_least']}: {verdict}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
