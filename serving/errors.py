@@ -28,8 +28,8 @@ class ErrorResponse(BaseModel):
     error: ErrorBody
 
 
-class ApiError(Exception):
-    """Ends a request with an error answer."""
+class ApiError(HTTPException):
+    """Ends a request with an error answer; an HTTPException, so that the framework passes it on untouched."""
 
     def __init__(
         self,
@@ -39,8 +39,8 @@ class ApiError(Exception):
         field: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.field, self.headers = status, code, message, field, headers
+        super().__init__(status, message, headers)
+        self.code, self.message, self.field = code, message, field
 
 
 def payload(request_id: str, code: str, message: str, field: str | None = None) -> dict[str, Any]:
@@ -66,7 +66,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def _known(request: Request, error: ApiError) -> JSONResponse:
-        return _answer(request, error.status, error.code, error.message, error.field, error.headers)
+        headers = dict(error.headers) if error.headers else None
+        return _answer(request, error.status_code, error.code, error.message, error.field, headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -81,7 +82,7 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
         headers = dict(error.headers) if error.headers else None
-        return _answer(request, status, status.name.lower(), f"{status.phrase}.", headers=headers)
+        return _answer(request, error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import uuid
@@ -11,13 +10,9 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import payload
+from serving.errors import ApiError
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-class _TooLargeError(Exception):
-    pass
 
 
 class Requests:
@@ -38,14 +33,18 @@ class Requests:
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        length = headers.get("content-length", "")
+        declared = int(length) if length.isascii() and length.isdigit() else 0
         began, status, received = time.perf_counter(), 500, 0
 
         async def bounded() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_body_bytes:
-                raise _TooLargeError
+            if max(received, declared) > self.max_body_bytes:
+                # Raised where the application reads, so that it answers in its own error shape.
+                text = f"The body is larger than {self.max_body_bytes} bytes."
+                raise ApiError(413, "body_too_large", text, headers={"Connection": "close"})
             return message
 
         async def answer(message: Message) -> None:
@@ -56,16 +55,7 @@ class Requests:
             await send(message)
 
         try:
-            declared = headers.get("content-length", "")
-            if declared.isdigit() and int(declared) > self.max_body_bytes:
-                raise _TooLargeError
             await self.app(scope, bounded, answer)
-        except _TooLargeError:
-            message = f"The body is larger than {self.max_body_bytes} bytes."
-            body = json.dumps(payload(request_id, "body_too_large", message)).encode()
-            head = [(b"content-type", b"application/json"), (b"connection", b"close")]
-            await answer({"type": "http.response.start", "status": 413, "headers": head})
-            await answer({"type": "http.response.body", "body": body})
         finally:
             structlog.get_logger().info(
                 "request",

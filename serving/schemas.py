@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from labels import taxonomy
 
 MAX_COMMENTS = 1000
 MAX_TEXT_BYTES = 20_480  # of UTF-8, one comment; the limit that Perspective's clients already keep
 
 Identifier = Annotated[str, Field(max_length=256)]
+# Which of the taxonomy's names a model scores is only known once it is loaded, and checked then.
+AttributeName = Annotated[str, WithJsonSchema({"type": "string", "enum": list(taxonomy.load().names)})]
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -36,7 +40,7 @@ class ScoreRequest(BaseModel):
     """Up to 1,000 comments, and which attributes to answer; without `attributes`, all."""
 
     comments: list[Comment] = Field(min_length=1, max_length=MAX_COMMENTS)
-    attributes: list[str] | None = Field(None, min_length=1, description="names from /v1/attributes")
+    attributes: list[AttributeName] | None = Field(None, min_length=1, description="names from /v1/attributes")
 
 
 class ItemError(BaseModel):

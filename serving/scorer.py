@@ -116,6 +116,11 @@ class Scorer:
             result[owner] = combine(scored[mine], sizes[mine], self._highest)
         return result
 
+    def token_ids(self, text: str) -> list[int]:
+        """Token ids of one text, special tokens included, not cut: what the network is given."""
+        ids: list[int] = self._tokenizer.encode(self._clean(0, text)).ids
+        return ids
+
     def calibrate(self, logits: Floats) -> Floats:
         """Calibrated scores in 0..1 of logits [texts, attributes]."""
         scores: Floats = 1 / (1 + np.exp(-np.clip(self._slope * logits + self._intercept, -30, 30)))

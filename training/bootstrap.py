@@ -40,7 +40,8 @@ def weighted_auc(truth: npt.NDArray[np.bool_], scores: Floats, weights: npt.NDAr
     below = np.cumsum(negative, axis=1) - negative
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
     wins = (positive * (below + negative / 2)).sum(axis=1)
-    return np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    result: Floats = np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return result
 
 
 def weighted_precision(truth: npt.NDArray[np.bool_], scores: Floats, weights: npt.NDArray[np.int64]) -> Floats:
@@ -56,7 +57,8 @@ def weighted_precision(truth: npt.NDArray[np.bool_], scores: Floats, weights: np
     hits, seen, total = np.cumsum(positive, axis=1), np.cumsum(everything, axis=1), positive.sum(axis=1)
     precision = np.divide(hits, seen, out=np.zeros(hits.shape), where=seen > 0)
     gained = (positive * precision).sum(axis=1)
-    return np.divide(gained, total, out=np.full(len(weights), np.nan), where=total > 0)
+    result: Floats = np.divide(gained, total, out=np.full(len(weights), np.nan), where=total > 0)
+    return result
 
 
 def weighted_banded_auc(
@@ -72,4 +74,5 @@ def weighted_banded_auc(
         here = (yes * (mine.sum(axis=1) - yes)).astype(np.float64)
         wins += np.nan_to_num(weighted_auc(truth[inside], scores[inside], mine)) * here
         pairs += here
-    return np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    result: Floats = np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return result

@@ -111,7 +111,9 @@ def calibrate(recipe: Recipe, directory: Path) -> dict[str, Any]:
 
 
 def install(artifact: Path, target: Path) -> None:
-    """Copies a verified artifact to `target`, which is complete or untouched at any moment."""
+    """Copies a verified artifact to `target`, which at any moment is the old one, the new one or, for the
+    instant between two renames, absent: never a mixture.
+    """
     Artifact.load(artifact)
     fresh, old = target.with_name(target.name + ".new"), target.with_name(target.name + ".old")
     for leftover in (fresh, old):

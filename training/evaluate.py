@@ -26,7 +26,7 @@ from labels.sources import SOURCES
 from serving import cpu
 from serving.artifact import MODEL, Artifact
 from serving.scorer import Scorer
-from training import baselines, bootstrap, corpus, examples, pictures, record, speed
+from training import baselines, bootstrap, corpus, examples, network, pictures, record, speed
 from training.bootstrap import Interval
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE
@@ -118,7 +118,8 @@ def reach(bar: Bar, items: Sequence[Scored], attributes: tuple[str, ...], settin
             else bootstrap.weighted_banded_auc(truth[:, i], scores[known][:, column], bands, weights)
             for i, column in enumerate(columns)
         ]
-        return np.mean(each, axis=0)
+        result: npt.NDArray[np.floating] = np.mean(each, axis=0)
+        return result
 
     ours = mean(item.scores)
     rivals = {
@@ -143,6 +144,7 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
     settings = recipe.evaluate
     artifact = Artifact.load(directory / ARTIFACT)
     scorers = {ARTIFACT: Scorer(artifact), "fp32": Scorer.load(directory / REFERENCE)}
+    trained = network.restore(directory / "network", attributes)
     found = sets(data, attributes, settings, recipe.seed)
     texts = [text for _, rows in found for text in rows.texts]
     timing = speed.measure(scorers[ARTIFACT], texts[:1000])
@@ -172,7 +174,8 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
         "quantisation": calibration["results"]["int8_against_fp32"],
         "bars": [b for bar in settings.bars if (b := reach(bar, items, attributes, settings, recipe.seed))],
         "measurements": every,
-        "examples": examples.check(scorers[ARTIFACT], taxonomy.load()),
+        "examples": examples.check(scorers[ARTIFACT], taxonomy.load())
+        | {"torch": examples.torch_scores(trained, scorers["fp32"], taxonomy.load())},
     }
     output.mkdir(parents=True, exist_ok=True)
     (output / "evaluation.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -65,9 +65,12 @@ class Prepare(Part):
 
     @model_validator(mode="after")
     def _roles(self) -> Prepare:
+        names = [choice.name for choice in self.sources]
         for choice in self.sources:
             if SOURCES[choice.name].evaluation_only:
                 raise ValueError(f"{choice.name} is for evaluation only: it can never be trained on")
+            if names.count(choice.name) > 1:
+                raise ValueError(f"{choice.name} is named twice")
         for name in self.evaluation:
             if name not in SOURCES or not SOURCES[name].evaluation_only:
                 raise ValueError(f"{name} is not an evaluation-only source")

@@ -166,6 +166,8 @@ def arguments(settings: Train, directory: Path, steps: int, seed: int) -> Traini
         load_best_model_at_end=True,
         metric_for_best_model="auc",
         greater_is_better=True,
+        # Else a resumed run would count evaluations without a gain from the start, and stop later.
+        restore_callback_states_from_checkpoint=True,
         logging_steps=max(1, min(20, steps // 10)),
         label_names=["labels"],
         remove_unused_columns=False,
@@ -196,7 +198,8 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     source = locate(settings.encoder)
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows, dev = (corpus.read(directory / "data", split, attributes) for split in ("train", "dev"))
-    watched = np.argsort([uniform(key, recipe.seed) for key in dev.keys])[: settings.development_rows]
+    # Another draw than the one that split the rows: those of the lowest draws are all of few sources.
+    watched = np.argsort([uniform(f"watched {key}", recipe.seed) for key in dev.keys])[: settings.development_rows]
     dev = dev.select(watched)
     choices = {choice.name: choice for choice in recipe.prepare.sources}
     encoded = encode(rows, tokenizer, settings.max_tokens, [choices[name].weight for name in rows.sources])
@@ -209,8 +212,11 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     model.prior.copy_(length_prior(encoded, attributes, settings.length_prior))
     checkpoints = directory / "checkpoints"
     probe = TrainingArguments(output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[])
-    steps = min(len(batches) // probe.world_size, settings.max_steps or len(batches))
-    tokens = [sum(lengths[row] for row in batch) for batch in batches]
+    world = probe.world_size
+    steps = min(len(batches) // world, settings.max_steps or len(batches))
+    tokens = [
+        sum(lengths[row] for batch in batches[s * world : (s + 1) * world] for row in batch) for s in range(steps)
+    ]
     progress = Progress(tokens, stop_after)
     trainer = MultiTaskTrainer(
         model=model,
@@ -225,9 +231,11 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         eval_budget=settings.batch_tokens * 4,
     )
     console = Console(stderr=True, quiet=not trainer.is_world_process_zero())
+    console.print(f"{recipe.name}, seed {recipe.seed}, data {prepared['data_fingerprint'][:12]}", settings.model_dump())
+    console.print(f"{len(attributes)} attributes have labels: {', '.join(attributes)}")
     console.print(
-        f"{len(rows):,} rows, {len(dev):,} development rows, {steps:,} steps, {sum(tokens[:steps]):,} tokens, "
-        f"{trainer.args.world_size} process(es), {torch.get_num_threads()} thread(s) each"
+        f"{len(rows):,} rows, {len(dev):,} development rows, {steps:,} steps, {sum(tokens):,} tokens, "
+        f"{world} process(es), {torch.get_num_threads()} thread(s) each"
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
     if last:

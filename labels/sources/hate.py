@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labels.sources.licences import CC0, CC_BY, MIT
-from labels.sources.source import Hub, Source, Target, derived, graded, number, share
+from labels.sources.source import Hub, Source, Target, choice, chosen, derived, graded, number, share
 
 
 def hate_targets(column: str, *, no: float) -> tuple[Target, ...]:
@@ -22,14 +22,16 @@ def hate_targets(column: str, *, no: float) -> tuple[Target, ...]:
     )
 
 
-def sexist(row: Mapping[str, Any]) -> float:
-    """1 for EDOS's `sexist`."""
-    return 1.0 if row["label_sexist"] == "sexist" else 0.0
+SEXIST = {"sexist": 1.0, "not sexist": 0.0}
+HATEFUL = {"hateful": 1.0, "non-hateful": 0.0}
 
 
 def sexist_threat(row: Mapping[str, Any]) -> float | None:
     """EDOS names threats only among sexist posts; of the others nothing is known."""
-    return None if not sexist(row) else float(str(row["label_category"]).startswith("1."))
+    category = row["label_category"]
+    if not choice(row, "label_sexist", SEXIST) or not category:
+        return None
+    return float(str(category).startswith("1."))
 
 
 def gab_report(row: Mapping[str, Any]) -> float | None:
@@ -42,10 +44,10 @@ def gab_report(row: Mapping[str, Any]) -> float | None:
 
 def bias_frame(row: Mapping[str, Any]) -> float | None:
     """Offensive to annotators and aimed at a named group."""
-    offensive = number(row, "offensiveYN")
-    if offensive is None:
+    offensive, groups = number(row, "offensiveYN"), row["targetCategory"]
+    if offensive is None or not groups:
         return None
-    return offensive if str(row["targetCategory"]) not in ("[]", "", "None") else 0.0
+    return 0.0 if groups == "[]" else offensive
 
 
 def hate_score(row: Mapping[str, Any]) -> float | None:
@@ -84,13 +86,8 @@ HATE = (
         citation="Kirk, Yin, Vidgen, Röttger (2023): SemEval-2023 Task 10. SemEval.",
         licence=CC0,
         targets=(
-            derived("identity_attack", ("label_sexist",), sexist, "sexist"),
-            derived(
-                "report_worthy",
-                ("label_sexist",),
-                lambda r: 0.1 + 0.9 * sexist(r),
-                "sexist: 0 -> 0.1, 1 -> 1",
-            ),
+            chosen("identity_attack", "label_sexist", SEXIST, "sexist"),
+            chosen("report_worthy", "label_sexist", {"sexist": 1.0, "not sexist": 0.1}, "sexist: 0 -> 0.1, 1 -> 1"),
             derived("threat", ("label_sexist", "label_category"), sexist_threat, "category 1, of sexist posts"),
         ),
         unknown="offence other than sexism",
@@ -150,9 +147,9 @@ HATE = (
         "for Hate Speech Detection Models. ACL.",
         licence=CC_BY,
         targets=(
-            derived("identity_attack", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
-            derived("report_worthy", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
-            derived("toxicity", ("label_gold",), lambda r: float(r["label_gold"] == "hateful"), "hateful"),
+            chosen("identity_attack", "label_gold", HATEFUL, "hateful"),
+            chosen("report_worthy", "label_gold", HATEFUL, "hateful"),
+            chosen("toxicity", "label_gold", HATEFUL, "hateful"),
         ),
         unknown="everything but hate",
         evaluation_only=True,
@@ -160,14 +157,7 @@ HATE = (
             name="Paul/hatecheck",
             split="test",
             text="test_case",
-            targets=(
-                derived(
-                    "identity_attack",
-                    ("label_gold",),
-                    lambda r: float(r["label_gold"] == "hateful"),
-                    "hateful",
-                ),
-            ),
+            targets=(chosen("identity_attack", "label_gold", HATEFUL, "hateful"),),
         ),
     ),
     Source(

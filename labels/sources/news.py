@@ -12,6 +12,7 @@ from labels.sources.source import (
     RuleError,
     Source,
     Target,
+    chosen,
     derived,
     graded,
     judged,
@@ -32,7 +33,7 @@ def marked_share(attribute: str, kind: str) -> Target:
     def read(row: Mapping[str, Any]) -> float | None:
         annotators = number(row, "annotators", 1, 10_000)
         cell = row.get("spans")
-        if annotators is None or cell is None:
+        if annotators is None or cell is None or cell == "":
             return None
         try:
             who = {mark[3] for mark in json.loads(cell) if mark[2] == kind}
@@ -172,10 +173,10 @@ NEWS = (
         citation=CIVIL_CITATION,
         licence=CC0,
         targets=(
-            derived(
+            chosen(
                 "report_worthy",
-                ("rating",),
-                lambda row: {"approved": 0.0, "rejected": 1.0}.get(str(row["rating"])),
+                "rating",
+                {"approved": 0.0, "rejected": 1.0},
                 "the sites' own moderation: rejected",
             ),
             share("toxicity", "target"),

@@ -20,7 +20,7 @@ from typing import Any
 
 from labels import taxonomy
 from labels.sources.licences import OWN
-from labels.sources.source import RuleError, Source, Target, derived, number
+from labels.sources.source import RuleError, Source, Target, choice, derived, number
 
 DECISIONS = {"accepted": 0.0, "rejected": 1.0}
 BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
@@ -28,14 +28,7 @@ BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
 def _report_worthy(row: Mapping[str, Any]) -> float | None:
     stated = number(row, "report_worthy")
-    if stated is not None:
-        return stated
-    decision = row.get("decision")
-    if decision in (None, ""):
-        return None
-    if decision not in DECISIONS:
-        raise RuleError("decision", f"expected 'accepted' or 'rejected', found {type(decision).__name__}")
-    return DECISIONS[decision]
+    return stated if stated is not None else choice(row, "decision", DECISIONS)
 
 
 def _constructive(row: Mapping[str, Any]) -> float | None:

@@ -6,10 +6,13 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from labels.sources.source import RuleError, Source
 
@@ -54,7 +57,7 @@ class Reading:
     skipped: dict[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Labelled]:
-        for row, cells in self.rows:
+        for row, cells in self._readable():
             try:
                 yield self._labelled(row, cells)
             except RuleError as error:
@@ -62,6 +65,14 @@ class Reading:
                     raise RowError(self.file, row, error.column, error.rule) from None
                 reason = f"{error.column}: {error.rule}"
                 self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+    def _readable(self) -> Iterator[tuple[int, Any]]:
+        try:
+            yield from self.rows
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{self.file}: expected UTF-8: {error}") from None
+        except pa.ArrowInvalid as error:
+            raise SourceError(f"{self.file}: expected a Parquet file: {error}") from None
 
     def _labelled(self, row: int, cells: Any) -> Labelled:
         source = self.source
@@ -95,6 +106,9 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
         except json.JSONDecodeError as error:
             yield number, RuleError("(line)", f"expected one JSON object a line: {error.msg}")
             continue
+        except (ValueError, RecursionError):  # Python's own limits on digits and on nesting
+            yield number, RuleError("(line)", "expected one JSON object a line: too long a number, or too deep")
+            continue
         if isinstance(cells, dict):
             yield number, cells
         else:
@@ -105,18 +119,23 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
     # The `datasets` CSV builder guesses types and names no row; the csv module does neither.
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.DictReader(file, strict=True)
-        number = 0
-        try:
-            for number, cells in enumerate(table, start=1):
-                if None in cells or None in cells.values():
-                    yield number, RuleError("(row)", f"expected {len(table.fieldnames or [])} cells")
-                else:
-                    yield number, cells
-        except csv.Error as error:
-            yield number + 1, RuleError("(row)", f"malformed CSV: {error}")
+        for number in count(1):
+            try:
+                cells = next(table)
+            except StopIteration:
+                return
+            except csv.Error as error:  # the reader goes on with the next line
+                yield number, RuleError("(row)", f"malformed CSV: {error}")
+                continue
+            if None in cells or None in cells.values():
+                yield number, RuleError("(row)", f"expected {len(table.fieldnames or [])} cells")
+            else:
+                yield number, cells
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    if pq.read_metadata(path).num_rows == 0:  # which `datasets` refuses with an error of its own
+        return
     rows = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
     yield from enumerate(rows, start=1)
 

@@ -87,7 +87,7 @@ def number(row: Mapping[str, Any], column: str, low: float = 0.0, high: float = 
     rule = f"expected a number from {low:g} to {high:g}, found {type(cell).__name__}"
     try:
         value = float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RuleError(column, rule) from None
     if value != value:  # NaN stands for an empty cell in tables that were once pandas frames
         return None
@@ -96,9 +96,27 @@ def number(row: Mapping[str, Any], column: str, low: float = 0.0, high: float = 
     return value
 
 
+def choice(row: Mapping[str, Any], column: str, values: Mapping[str, float]) -> float | None:
+    """The value of a cell that holds one of the words in `values`, or None where it is empty.
+
+    Raises RuleError for any other cell.
+    """
+    cell = row.get(column)
+    if cell is None or cell == "":
+        return None
+    if not isinstance(cell, str) or cell not in values:
+        raise RuleError(column, f"expected {' or '.join(map(repr, values))}, found {type(cell).__name__}")
+    return values[cell]
+
+
 def share(attribute: str, column: str) -> Target:
     """The column is the share of annotators (or a 0/1 label) for the attribute."""
     return Target(attribute, (column,), lambda row: number(row, column), f"{column}")
+
+
+def chosen(attribute: str, column: str, values: Mapping[str, float], how: str) -> Target:
+    """The column holds one of a few words, each of which stands for a share."""
+    return Target(attribute, (column,), lambda row: choice(row, column, values), how)
 
 
 def graded(attribute: str, column: str, no: float, yes: float) -> Target:

@@ -1,0 +1,64 @@
+"""The real artifact and a real server on a loopback port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from serving.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `evenhand serve`: where it listens and what it has logged so far."""
+
+    url: str
+    log: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def scorer() -> Scorer:
+    return Scorer.load()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    port = free_port()
+    command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
+    environment = {**os.environ, "EVENHAND_MAX_BODY_BYTES": str(2**20)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if httpx.get(f"{url}/readyz").status_code == 200:
+                    break
+            except httpx.ConnectError:
+                time.sleep(0.1)
+        else:
+            pytest.fail(f"the server did not become ready:\n{log.read_text()}")
+        yield Server(url, log)
+    finally:
+        process.terminate()
+        # The server shuts down in order, then ends by the signal that asked it to.
+        assert process.wait(timeout=20) in (0, -signal.SIGTERM), log.read_text()

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import settings
+
+from labels import taxonomy
+from serving.api import create_app
+from serving.artifact import ArtifactError
+from serving.scorer import Scorer
+from serving.settings import Settings
+from tests.serving.conftest import Server
+
+RUDE = "You absolute clown, resign."
+
+
+def ask(server: Server, body: Any, **headers: str) -> httpx.Response:
+    return httpx.post(f"{server.url}/v1/score", json=body, headers=headers, timeout=60)
+
+
+def assert_error(response: httpx.Response, status: int, code: str, field: str | None = None) -> str:
+    """The one error shape; returns the message."""
+    assert response.status_code == status, response.text
+    (key,) = response.json()
+    error = response.json()[key]
+    assert key == "error"
+    assert error["code"] == code
+    assert error.get("field") == field
+    assert set(error) <= {"code", "message", "field", "request_id"}
+    assert error["request_id"] == response.headers["x-request-id"]
+    message: str = error["message"]
+    assert message
+    return message
+
+
+def test_scores_come_back_in_order_with_the_model_named(server: Server, scorer: Scorer) -> None:
+    texts = [RUDE, "Thank you, I had not thought of that.", "What is the bus fare now?"]
+    answer = ask(server, {"comments": [{"id": f"c{i}", "text": text} for i, text in enumerate(texts)]}).json()
+    assert answer["model"] == {"name": scorer.manifest.name, "version": scorer.manifest.version}
+    assert [result["id"] for result in answer["results"]] == ["c0", "c1", "c2"]
+    for result, expected in zip(answer["results"], scorer.score(texts), strict=True):
+        assert result["scores"] == pytest.approx(dict(expected), abs=1e-6)
+        assert "error" not in result
+
+
+def test_only_the_attributes_asked_for(server: Server) -> None:
+    body = {"comments": [{"id": "a", "text": RUDE}], "attributes": ["insult", "constructive"]}
+    assert list(ask(server, body).json()["results"][0]["scores"]) == ["insult", "constructive"]
+
+
+def test_context_is_accepted(server: Server) -> None:
+    comment = {"id": "a", "text": RUDE, "context": {"article": "Council votes", "parent": None, "section": "local"}}
+    assert ask(server, {"comments": [comment]}).json()["results"][0]["scores"]
+
+
+def test_one_bad_item_fails_no_other(server: Server) -> None:
+    too_long = "é" * 10_241
+    texts: list[Any] = ["Fine.", "", "\u200b", 7, None, too_long, "é" * 10_240]
+    comments = [{"id": str(i), "text": text} for i, text in enumerate(texts)] + [{"id": "none"}]
+    results = ask(server, {"comments": comments}).json()["results"]
+    codes = [result.get("error", {}).get("code") for result in results]
+    assert codes == [
+        None,
+        "empty_text",
+        "empty_text",
+        "invalid_text",
+        "invalid_text",
+        "text_too_long",
+        None,
+        "invalid_text",
+    ]
+    assert "20480" in results[5]["error"]["message"]
+    assert results[5]["error"]["field"] == "comments.5.text"
+    assert ["scores" in result for result in results] == [code is None for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule"),
+    [
+        ({}, "comments", "required"),
+        ({"comments": []}, "comments", "at least 1"),
+        ({"comments": [{"id": "x", "text": "y"}] * 1001}, "comments", "at most 1000"),
+        ({"comments": [{"text": "no id"}]}, "comments.0.id", "required"),
+        ({"comments": [{"id": 5, "text": "y"}]}, "comments.0.id", "string"),
+        ({"comments": [{"id": "x", "text": "y"}], "attributes": []}, "attributes", "at least 1"),
+        ([], "body", "dictionary"),
+    ],
+)
+def test_a_field_that_breaks_its_rule_is_named(server: Server, body: Any, field: str, rule: str) -> None:
+    assert rule in assert_error(ask(server, body), 422, "invalid_request", field)
+
+
+def test_a_thousand_comments_are_scored(server: Server) -> None:
+    results = ask(server, {"comments": [{"id": str(i), "text": "Agreed."} for i in range(1000)]}).json()["results"]
+    assert [result["id"] for result in results] == [str(i) for i in range(1000)]
+
+
+def test_an_unknown_attribute_is_named(server: Server) -> None:
+    body = {"comments": [{"id": "a", "text": RUDE}], "attributes": ["insult", "wit"]}
+    assert "'wit'" in assert_error(ask(server, body), 422, "unknown_attribute", "attributes")
+
+
+def test_broken_json_unknown_paths_and_methods_answer_in_the_error_shape(server: Server) -> None:
+    broken = httpx.post(
+        f"{server.url}/v1/score", content=b'{"comments": [', headers={"content-type": "application/json"}
+    )
+    assert_error(broken, 400, "invalid_json")
+    assert_error(httpx.get(f"{server.url}/nothing"), 404, "not_found")
+    wrong = httpx.get(f"{server.url}/v1/score")
+    assert_error(wrong, 405, "method_not_allowed")
+    assert wrong.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_refused(server: Server, chunked: bool) -> None:
+    body = json.dumps({"comments": [{"id": "a", "text": "x" * 2**21}]}).encode()
+    content: Any = iter([body[: 2**20], body[2**20 :]]) if chunked else body
+    response = httpx.post(f"{server.url}/v1/score", content=content, headers={"content-type": "application/json"})
+    assert str(2**20) in assert_error(response, 413, "body_too_large")
+
+
+def test_request_ids_are_kept_or_made(server: Server) -> None:
+    assert ask(server, {}, **{"X-Request-ID": "trace-1.a"}).headers["x-request-id"] == "trace-1.a"
+    made = ask(server, {}, **{"X-Request-ID": 'bad id "'}).headers["x-request-id"]
+    assert re.fullmatch(r"[0-9a-f]{32}", made)
+
+
+def test_attributes_are_those_of_the_taxonomy(server: Server) -> None:
+    answer = httpx.get(f"{server.url}/v1/attributes").json()
+    known = taxonomy.load()
+    assert tuple(attribute["name"] for attribute in answer["attributes"]) == known.names
+    for attribute in answer["attributes"]:
+        assert attribute["definition"] == known[attribute["name"]].definition
+        assert attribute["perspective"] == list(known[attribute["name"]].perspective)
+
+
+def test_state(server: Server) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert httpx.get(f"{server.url}{path}").json() == {"status": "ok"}
+
+
+def test_live_is_not_ready() -> None:
+    # Without its lifespan the application answers but has loaded nothing.
+    client = TestClient(create_app(Settings()))
+    assert client.get("/healthz").status_code == 200
+    refused = client.get("/readyz")
+    assert refused.headers["retry-after"] == "1"
+    assert_error(refused, 503, "not_ready")
+    assert_error(client.post("/v1/score", json={"comments": [{"id": "a", "text": RUDE}]}), 503, "not_ready")
+
+
+def test_a_service_without_a_model_does_not_start(tmp_path: Any) -> None:
+    with pytest.raises(ArtifactError, match="no model"):
+        create_app(Settings(model=tmp_path))
+
+
+def test_logs_hold_one_json_line_a_request_and_no_comment(server: Server) -> None:
+    secret = "Zanzibar-marmalade-7741"
+    ask(server, {"comments": [{"id": "a", "text": secret}], "note": secret}, **{"X-Request-ID": "logged-1"})
+    ask(server, {"comments": [{"id": secret * 20, "text": secret}]})
+    httpx.get(f"{server.url}/v1/attributes?key={secret}")
+    lines = server.log.read_text().splitlines()
+    mine = [json.loads(line) for line in lines if "logged-1" in line]
+    assert [(line["method"], line["path"], line["status"]) for line in mine] == [("POST", "/v1/score", 200)]
+    assert secret not in server.log.read_text()
+
+
+def test_the_answer_of_an_error_never_quotes_the_comment(server: Server) -> None:
+    secret = "Zanzibar-marmalade-7742"
+    for body in ({"comments": [{"id": [secret], "text": secret}]}, {"comments": secret}, {"comments": [secret]}):
+        assert secret not in ask(server, body).text
+
+
+schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+
+
+@schema.parametrize()
+@settings(max_examples=30, deadline=None)
+def test_the_openapi_document_holds(case: Any, server: Server) -> None:
+    case.call_and_validate(base_url=server.url)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from serving.artifact import Artifact
+from serving.scorer import Scorer
+
+RUDE = "You absolute clown, nobody wants your lies here."
+CALM = "The new timetable starts on Monday, and the number 9 now stops at the hospital."
+
+PAGE = f"""Weekly Gazette
+
+Council closes the ford road
+
+The council has closed the road over the ford until further notice.
+
+A spokesman said the closure would be reviewed in the spring, after the flood survey.
+
+Readers' comments (2)
+
+  • Ann Example
+
+    {CALM}
+
+    It also runs later.
+
+    Unsuitable or offensive? Report this comment
+
+  • {RUDE}
+
+    Unsuitable or offensive? Report this comment
+
+Have your say
+"""
+
+
+def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from serving.cli import app; app()", *arguments]
+    environment = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1"}
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment, timeout=120)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "comments.jsonl"
+    rows = [{"id": 1, "body": CALM}, {"id": 2, "body": RUDE}, {"id": 3, "body": ""}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_page_is_printed_with_the_rudest_comment_on_top(tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text(PAGE)
+    result = run("score", str(tmp_path / "page.txt"))
+    assert result.returncode == 0, result.stderr
+    assert "Council closes the ford road (2 comments)" in result.stdout
+    assert result.stdout.index("absolute clown") < result.stdout.index("new timetable")
+    assert "Ann Example" in result.stdout
+
+
+def test_a_page_without_comments_says_so(tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text("This site is intended for readers only\n\nA headline\n\nAn article. It ends.\n")
+    result = run("score", str(tmp_path / "page.txt"))
+    assert result.returncode == 0
+    assert "no readers' comments" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_output_keeps_the_rows_columns_and_adds_scores(
+    table: Path, tmp_path: Path, suffix: str, scorer: Scorer
+) -> None:
+    output = tmp_path / f"scored.{suffix}"
+    result = run("score", str(table), "--text-column", "body", "--output", str(output), "--attributes", "insult,threat")
+    assert result.returncode == 0, result.stderr
+    assert "1 comment without a text to score" in result.stderr
+    if suffix == "parquet":
+        rows = pq.read_table(output).to_pylist()
+    elif suffix == "csv":
+        with output.open(newline="") as file:
+            rows = [row | {"scores": json.loads(row["scores"] or "null")} for row in csv.DictReader(file)]
+    else:
+        rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [str(row["id"]) for row in rows] == ["1", "2", "3"]
+    expected = scorer.score([CALM, RUDE])[1]
+    assert rows[1]["scores"] == pytest.approx({name: expected[name] for name in ("insult", "threat")}, abs=1e-5)
+    assert rows[2]["scores"] is None
+
+
+def test_top_shows_the_highest(table: Path) -> None:
+    result = run("score", str(table), "--text-column", "body", "--top", "1")
+    assert "absolute clown" in result.stdout
+    assert "timetable" not in result.stdout
+
+
+def test_standard_input_and_parquet_are_read(tmp_path: Path) -> None:
+    assert "absolute clown" in run("score", "-", stdin=f"{CALM}\n{RUDE}\n").stdout
+    pq.write_table(pa.table({"text": [CALM, RUDE]}), tmp_path / "in.parquet")
+    assert "absolute clown" in run("score", str(tmp_path / "in.parquet")).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("score", "nowhere.csv"), "nowhere.csv"),
+        (("score", "{table}"), "'text'"),
+        (("score", "{table}", "--text-column", "body", "--attributes", "wit"), "wit"),
+        (("score", "{table}", "--text-column", "body", "--output", "scores.docx"), ".docx"),
+        (("score", "{table}", "--text-column", "body", "--model", "/nowhere"), "/nowhere"),
+        (("serve", "--model", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(table: Path, arguments: tuple[str, ...], named: str) -> None:
+    result = run(*(argument.format(table=table) for argument in arguments))
+    assert result.returncode == 2
+    assert named in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_bad_setting_names_key_and_rule() -> None:
+    command = [sys.executable, "-c", "from serving.cli import app; app()", "serve"]
+    environment = {**os.environ, "EVENHAND_PORT": "99999"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert result.returncode == 2
+    assert "port" in result.stderr
+    assert "65535" in result.stderr
+
+
+def test_info_names_model_licence_and_hashes() -> None:
+    manifest = Artifact.load().manifest
+    output = run("info").stdout
+    for expected in (manifest.name, manifest.version, manifest.licence, *manifest.files.values(), "incivility"):
+        assert expected in output

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.text import normalise
+
+
+def test_invisible_characters_do_not_break_up_words() -> None:
+    assert normalise("cl\u200bo\u00adwn\ufeff") == "clown"
+
+
+def test_line_breaks_and_wide_forms_become_plain() -> None:
+    assert normalise("  Ｗｈａｔ\r\n\ta\u00a0day ") == "What a day"
+
+
+def test_case_and_punctuation_stay() -> None:
+    assert normalise("RESIGN, now!!") == "RESIGN, now!!"
+
+
+@given(st.text())
+def test_is_idempotent(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+    assert once == once.strip()

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import BertConfig, BertModel
+
+from training.network import Network, Output, masked_loss, restore, save
+
+ATTRIBUTES = ("incivility", "constructive", "threat")
+UNKNOWN = math.nan
+
+
+def tiny() -> Network:
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+    )
+    return Network(BertModel(config, add_pooling_layer=False), 16, ATTRIBUTES).eval()
+
+
+@pytest.fixture
+def network() -> Network:
+    return tiny()
+
+
+def logits(network: Network, ids: list[list[int]]) -> Tensor:
+    """Scores padded rows without labels."""
+    longest = max(map(len, ids))
+    padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])
+    with torch.inference_mode():
+        result = network(padded, mask)
+    assert isinstance(result, Tensor)
+    return result
+
+
+def test_one_logit_an_attribute(network: Network) -> None:
+    assert logits(network, [[1, 2, 3], [4]]).shape == (2, 3)
+
+
+@given(st.floats(-20, 20), st.floats(0, 1))
+def test_unknown_label_takes_no_part_in_the_loss(logit: float, other: float) -> None:
+    weights = torch.ones(2)
+    labels = torch.tensor([[1.0, UNKNOWN], [UNKNOWN, other]])
+    known = torch.tensor([[0.3, 0.0], [0.0, -0.7]])
+    changed = torch.tensor([[0.3, logit], [-logit, -0.7]])
+    assert masked_loss(changed, labels, weights) == masked_loss(known, labels, weights)
+
+
+def test_unknown_label_has_no_gradient() -> None:
+    values = torch.tensor([[2.0, -30.0, 0.1], [0.5, 9.0, -2.0]], requires_grad=True)
+    labels = torch.tensor([[1.0, UNKNOWN, 0.2], [UNKNOWN, UNKNOWN, UNKNOWN]])
+    torch.autograd.backward(masked_loss(values, labels, torch.ones(2)))
+    assert values.grad is not None
+    assert (values.grad == 0).tolist() == [[False, True, False], [True, True, True]]
+
+
+def test_loss_is_cross_entropy_summed_over_a_row_weighed_and_averaged() -> None:
+    values = torch.tensor([[0.0, 0.0], [math.log(3), 5.0]])
+    labels = torch.tensor([[1.0, 0.3], [1.0, UNKNOWN]])
+    # sigmoid(0) costs log 2 under any label, sigmoid(log 3) = 3/4 costs log 4/3 under 1.
+    expected = (2 * math.log(2) * 1.0 + math.log(4 / 3) * 0.5) / 2
+    assert masked_loss(values, labels, torch.tensor([1.0, 0.5])).item() == pytest.approx(expected)
+
+
+def test_soft_label_is_learned_as_it_is() -> None:
+    value = torch.tensor([[math.log(0.3 / 0.7)]], requires_grad=True)
+    torch.autograd.backward(masked_loss(value, torch.tensor([[0.3]]), torch.ones(1)))
+    assert value.grad is not None
+    assert value.grad.item() == pytest.approx(0.0, abs=1e-7)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 49), min_size=1, max_size=12), st.integers(1, 25))
+def test_padding_does_not_change_a_rows_logits(ids: list[int], longer: int) -> None:
+    network = tiny()
+    alone = logits(network, [ids])[0]
+    neighbour = [3] * (len(ids) + longer)
+    torch.testing.assert_close(logits(network, [ids, neighbour])[0], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_length_prior_is_added_to_the_logits(network: Network) -> None:
+    rows = [[1, 2, 3, 4], [5]]
+    before = logits(network, rows)
+    network.prior[:, 1] = torch.tensor([-2.0, 0.5])
+    added = logits(network, rows) - before
+    expected = [[0.0, -2.0 + 0.5 * math.log(4), 0.0], [0.0, -2.0, 0.0]]
+    torch.testing.assert_close(added, torch.tensor(expected), atol=1e-6, rtol=0)
+
+
+def test_length_prior_is_frozen_while_everything_else_learns(network: Network) -> None:
+    network.train()
+    network.prior[:, 1] = torch.tensor([-2.0, 0.5])
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    ids = torch.tensor([[1, 2, 3]])
+    output = network(ids, torch.ones_like(ids), labels=torch.tensor([[1.0, 0.0, UNKNOWN]]), weights=torch.ones(1))
+    assert isinstance(output, Output)
+    head = network.head.weight.detach().clone()
+    torch.autograd.backward(output.loss)
+    optimizer.step()
+    assert "prior" not in dict(network.named_parameters())
+    assert network.prior[:, 1].tolist() == [-2.0, 0.5]
+    moved = (network.head.weight != head).any(dim=1)
+    assert moved.tolist() == [True, True, False]
+
+
+def test_restored_network_is_the_same(network: Network, tmp_path: Path) -> None:
+    network.prior[:, 0] = torch.tensor([1.0, -1.0])
+    save(network, tmp_path / "network")
+    again = restore(tmp_path / "network", ATTRIBUTES).eval()
+    assert again.state_dict().keys() == network.state_dict().keys()
+    assert torch.equal(logits(again, [[1, 2, 3]]), logits(network, [[1, 2, 3]]))
+
+
+def test_network_does_not_fit_other_attributes(network: Network, tmp_path: Path) -> None:
+    save(network, tmp_path)
+    with pytest.raises(RuntimeError, match=r"head\.weight"):
+        restore(tmp_path, ATTRIBUTES[:2])

@@ -1,0 +1,260 @@
+"""A run from labelled comments to a model card, in small: every step as its user calls it."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from labels import taxonomy
+from serving.artifact import MODEL, Artifact
+from serving.scorer import Scorer
+from tests.training.world import World, sentences
+from training import calibrate, card, corpus, network, record
+from training.export import ARTIFACT, REFERENCE, ExportError
+from training.metrics import auc
+from training.recipe import load
+from training.train import train
+
+LEARNED = tuple(name for name in taxonomy.load().names if name != "sexually_explicit")
+EVALUATION_KEYS = {
+    "model",
+    "model_sha256",
+    "recipe",
+    "data_fingerprint",
+    "versions",
+    "cpu",
+    "speed",
+    "data",
+    "quantisation",
+    "bars",
+    "measurements",
+    "examples",
+}
+MEASUREMENT_KEYS = {
+    "source",
+    "kind",
+    "attribute",
+    "rows",
+    "positives",
+    "auc",
+    "average_precision",
+    "calibration_error",
+    "reliability",
+    "thresholds",
+    "rivals",
+}
+
+
+@pytest.fixture(scope="session")
+def evaluation(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    return found
+
+
+def prepared(trained: Path, folder: Path) -> Path:
+    """A fresh run's folder with the same corpus."""
+    shutil.copytree(trained / "data", folder / "tiny" / "data")
+    return folder / "tiny"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "network" / network.WEIGHTS)
+
+
+def last_checkpoint(folder: Path) -> dict[str, torch.Tensor]:
+    newest = max((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    return load_file(newest / "model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Whether both hold the same tensors, bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("step", ["data/prepare", "train", "export", "calibrate"])
+def test_each_step_records_what_it_did(world: World, run: Path, step: str) -> None:
+    path = run / f"{step}.json"
+    found = record.read(path.parent, path.stem)
+    assert found["step"] == path.stem
+    assert found["recipe"] == load(world.recipe()).model_dump(mode="json")
+    assert found["seed"] == 11
+    assert found["data_fingerprint"] == record.read(run / "data", "prepare")["data_fingerprint"]
+    assert {"evenhand", "torch", "transformers", "datasets", "onnxruntime"} <= found["versions"].keys()
+    assert found["cpu"]["name"]
+
+
+def test_files_of_a_run(run: Path) -> None:
+    pictures = (run / "curves.png", run / "evaluation" / "auc.png", run / "evaluation" / "reliability.png")
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    sizes = record.read(run, "export")["results"]["bytes"]
+    assert sizes[ARTIFACT] < sizes[REFERENCE]
+
+
+def test_evaluation_texts_were_kept_out(trained: Path) -> None:
+    results = record.read(trained / "data", "prepare")["results"]
+    assert results["sources"]["civil_comments"]["leaked"] == 2
+
+
+def test_training_says_what_it_does(trained: Path) -> None:
+    log = (trained.parent / "train.log").read_text(encoding="utf-8")
+    settings = ("'batch_tokens': 640", "'learning_rate': 0.002", "seed 11")
+    derived = ("17 attributes have labels", "56 steps", "1 process(es), 1 thread(s)")
+    progress = ("100%|", "56/56", "tokens_per_second", "minutes_left", "eval_auc_incivility")
+    summary = ("56 of 56 steps, best mean AUC ", f"{trained}")
+    for said in (*settings, *derived, *progress, *summary):
+        assert said in log.replace("\n", " ") or said in log
+
+
+def test_only_attributes_with_labels_are_learned(run: Path) -> None:
+    assert corpus.attributes(run / "data") == LEARNED
+    assert tuple(head.name for head in Artifact.load(run / ARTIFACT).manifest.attributes) == LEARNED
+
+
+def test_fewer_sources_make_a_smaller_network(world: World, tmp_path: Path) -> None:
+    path = world.recipe("fewer", sources=("civil_comments", "cmv_moderation"), max_tokens=24, passes=1)
+    done = world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = train(load(path), tmp_path / "tiny")
+    expected = ("incivility", "report_worthy", "toxicity", "hostile")
+    assert corpus.attributes(tmp_path / "tiny" / "data") == expected
+    assert weights(tmp_path / "tiny")["head.weight"].shape[0] == 4
+    measured = {key for entry in results["history"] for key in entry if key.startswith("eval_auc_")}
+    assert measured == {f"eval_auc_{name}" for name in expected}
+
+
+def test_length_prior_is_fitted_where_the_recipe_says_so_and_stays(run: Path) -> None:
+    prior = weights(run)["prior"]
+    column = LEARNED.index("constructive")
+    # Constructive sentences are longer in this world.
+    assert prior[1, column] > 1
+    assert (prior[:, [i for i in range(len(LEARNED)) if i != column]] == 0).all()
+    assert torch.equal(last_checkpoint(run)["prior"], prior)
+
+
+def test_artifact_separates_unseen_sentences(run: Path) -> None:
+    unseen = list(sentences(120, ("neutral", "rude"), random.Random(99)))
+    scores = Scorer.load(run / ARTIFACT).score([text for _, text in unseen])
+    rude = np.array([float(kind == "rude") for kind, _ in unseen])
+    for name in ("incivility", "report_worthy", "insult", "hostile"):
+        found = auc(rude, np.array([score[name] for score in scores]))
+        assert found is not None
+        assert found > 0.9, name
+        # Calibration moved the scores to both sides of one half.
+        assert {score[name] > 0.5 for score in scores} == {True, False}
+
+
+def test_int8_is_close_to_fp32_on_every_attribute(run: Path) -> None:
+    found = record.read(run, "calibrate")["results"]["int8_against_fp32"]
+    assert tuple(found) == LEARNED
+    assert all(values["auc_loss"] <= 0.05 and values["score_change"] <= 0.2 for values in found.values())
+
+
+def test_installed_artifact_is_the_run_s_own(run: Path) -> None:
+    installed = Artifact.load(run.parent / "installed")
+    assert installed.manifest == Artifact.load(run / ARTIFACT).manifest
+    assert installed.manifest.training_data == record.read(run / "data", "prepare")["data_fingerprint"]
+    assert all(head.slope != 1.0 for head in installed.manifest.attributes)
+    assert installed.manifest.metrics["development_auc_incivility"] > 0.9
+
+
+def test_too_strict_a_tolerance_fails_the_step(world: World, run: Path, tmp_path: Path) -> None:
+    strict = world.recipe("strict", score_tolerance=0.0)
+    shutil.copytree(run, tmp_path / "tiny")
+    with pytest.raises(ExportError, match=r"int8 strays from fp32: .*incivility: score_change 0\.\d{4} > 0"):
+        calibrate.main(strict, tmp_path, install_to=tmp_path / "installed")
+    assert not (tmp_path / "installed").exists()
+
+
+def test_evaluation_holds_every_key(run: Path, evaluation: dict[str, Any]) -> None:
+    assert evaluation.keys() == EVALUATION_KEYS
+    for item in evaluation["measurements"]:
+        assert item.keys() - {"within_length_bands"} == MEASUREMENT_KEYS
+        assert ("within_length_bands" in item) == (item["attribute"] == "constructive")
+        assert item["auc"]["low"] <= item["auc"]["value"] <= item["auc"]["high"]
+        assert item["rivals"].keys() == {"length", "words", "fp32"}
+        assert [row["threshold"] for row in item["thresholds"]] == [0.5, 0.7, 0.8, 0.9]
+    assert evaluation["model_sha256"] == Artifact.load(run / ARTIFACT).manifest.files[MODEL]
+    assert evaluation["speed"]["comments_per_second"] > 0
+    assert tuple(evaluation["examples"]["pairs"]) == LEARNED
+
+
+def test_evaluation_measures_held_out_and_evaluation_only_rows(evaluation: dict[str, Any]) -> None:
+    found = {(item["source"], item["attribute"]): item for item in evaluation["measurements"]}
+    elsewhere = found["reddit_incivility", "incivility"]
+    assert (elsewhere["kind"], elsewhere["rows"], elsewhere["positives"]) == ("evaluation only", 80, 40)
+    assert elsewhere["auc"]["value"] > 0.9
+    assert found["ucc_val", "hostile"]["kind"] == "held out"
+    # Rows outside the plain random sample are not measured.
+    held_out = evaluation["data"]["civil_comments"]["test"]
+    assert 0 < found["civil_comments", "toxicity"]["rows"] < held_out
+
+
+def test_bars_say_what_was_reached(evaluation: dict[str, Any]) -> None:
+    first, second = evaluation["bars"]
+    assert (first["rows"], first["met"]) == (80, True)
+    assert second["met"] == (second["result"]["value"] >= 0.99)
+
+
+def test_card_is_written_from_the_evaluation(world: World, run: Path, evaluation: dict[str, Any]) -> None:
+    card.main(world.recipe(), run.parent)
+    text = (run / "model_card.md").read_text(encoding="utf-8")
+    value = next(m for m in evaluation["measurements"] if m["source"] == "reddit_incivility")["auc"]["value"]
+    assert f"{value:.3f}" in text
+    assert "CC BY-NC-SA 4.0" in text
+
+
+def test_interrupted_run_ends_with_the_same_weights(world: World, trained: Path, tmp_path: Path) -> None:
+    folder = prepared(trained, tmp_path)
+    # Between two evaluations, with dropout: batches, optimiser, schedule and random state all go on.
+    first = world.run("training.train", world.recipe(), "--runs-dir", tmp_path, "--stop-after", 17)
+    assert first.returncode == 0, first.stderr
+    assert "17 of 56 steps" in first.stdout
+    assert not (folder / "network").exists()
+    second = world.run("training.train", world.recipe(), "--runs-dir", tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert "checkpoint-17" in second.stderr.replace("\n", "")
+    assert same(last_checkpoint(folder), last_checkpoint(trained))
+    assert same(weights(folder), weights(trained))
+
+
+def test_patience_counts_on_after_an_interruption(world: World, trained: Path, tmp_path: Path) -> None:
+    # Nothing is learned, so the first evaluation stays the best, and the third is the second without a gain.
+    recipe = load(world.recipe("idle", learning_rate=1e-12, evaluations=8, patience=2))
+    whole, parts = prepared(trained, tmp_path / "whole"), prepared(trained, tmp_path / "parts")
+    assert train(recipe, whole)["steps"] == 21
+    assert train(recipe, parts, stop_after=15)["steps"] == 15
+    assert train(recipe, parts)["steps"] == 21
+
+
+def test_finished_run_stays_as_it_is(world: World, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "tiny")
+    train(load(world.recipe()), tmp_path / "tiny")
+    assert same(weights(tmp_path / "tiny"), weights(trained))
+
+
+def test_two_processes_train_together(world: World, trained: Path, tmp_path: Path) -> None:
+    folder = prepared(trained, tmp_path)
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "training.train")
+    done = world.run(*torchrun, world.recipe(), "--runs-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 process(es)" in done.stderr
+    assert record.read(folder, "train")["results"]["steps"] == 28
+    start, end = load_file(world.folder / "encoder" / "model.safetensors"), weights(folder)
+    assert all(value.isfinite().all() for value in end.values())
+    moved = [name for name in start if not torch.equal(start[name], end[f"encoder.{name}"])]
+    assert len(moved) > len(start) / 2
+    assert record.read(folder, "train")["results"]["best_auc"] > 0.8
+
+
+def test_training_needs_a_prepared_corpus(world: World, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"run `python -m training\.prepare` with this recipe first"):
+        train(load(world.recipe()), tmp_path)
