@@ -1,0 +1,108 @@
+"""Docs are held to the code: settings, endpoints, attributes, errors; and the README's commands run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from labels import taxonomy
+from serving.api import create_app
+from serving.artifact import Artifact
+from serving.errors import ApiError
+from serving.schemas import ItemError
+from serving.settings import Settings
+from tests.serving.conftest import Server
+from training.card import card
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+pytest_plugins = ["tests.serving.conftest"]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_setting_is_in_the_operators_table_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `EVENHAND_(\w+)` \| (.+?) \|", text("docs/operators.md"), re.MULTILINE))
+    assert {name.lower() for name in rows} == set(Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        shown = rows[name.upper()].strip("`")
+        assert shown == ("the model that ships" if field.default is None else str(field.default))
+
+
+def test_every_endpoint_is_documented() -> None:
+    guide = text("docs/integrators.md")
+    for route in create_app(Settings()).routes:
+        if isinstance(route, APIRoute):
+            for method in route.methods:
+                assert f"`{method} {route.path}`" in guide
+    assert "`GET /docs`" in guide
+
+
+def test_every_error_code_is_documented() -> None:
+    guide = text("docs/integrators.md")
+    codes = set(re.findall(r'"([a-z_]+)"', str(ItemError.model_fields["code"].annotation).replace("'", '"')))
+    codes |= set(re.findall(r'ApiError\(\d+, "([a-z_]+)"', text("serving/api.py") + text("serving/requests.py")))
+    codes |= set(re.findall(r'_answer\(\s*request, \d+, "([a-z_]+)"', text("serving/errors.py")))
+    assert {"empty_text", "not_ready", "body_too_large", "invalid_json", "internal_error"} <= codes
+    assert ApiError.__doc__
+    for code in codes:
+        assert f"`{code}`" in guide, code
+
+
+@pytest.mark.parametrize("guide", ["docs/moderators.md", "model_card.md"])
+def test_every_attribute_is_explained(guide: str) -> None:
+    for name in taxonomy.load().names:
+        assert f"`{name}`" in text(guide)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "model_card.md", *DOCS.glob("*.md"), *(ROOT / "labels").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_card_is_what_its_inputs_give() -> None:
+    evaluation = json.loads(text("docs/evaluation/evaluation.json"))
+    assert text("model_card.md") == card(evaluation, Artifact.load(), taxonomy.load(), "docs/evaluation")
+
+
+# README: each ```console block is commands behind "$ " with their real output below.
+BLOCKS = re.findall(r"^```console\n(.*?)^```", text("README.md"), re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    (command.replace("\\\n", " "), output)
+    for block in BLOCKS
+    for command, output in re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    if not command.startswith(("make", "git", "cd"))
+]
+
+
+def masked(output: str) -> str:
+    """Without digits and widths: int8 scores differ in the last place between processors."""
+    return re.sub(r"[\s─]+", " ", re.sub(r"\d", "0", output)).strip()
+
+
+def test_the_readme_has_commands_to_run() -> None:
+    assert any(command.startswith("evenhand score") for command, _ in COMMANDS)
+    assert any(command.startswith("curl") for command, _ in COMMANDS)
+
+
+@pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[command[:40] for command, _ in COMMANDS])
+def test_the_readmes_commands_print_what_it_says(command: str, output: str, server: Server) -> None:
+    entry = f"{shlex.quote(sys.executable)} -c 'from serving.cli import app; app()'"
+    program = command.replace("http://127.0.0.1:8000", server.url)
+    program = re.sub(r"^evenhand", lambda _: entry, program)
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    run = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert masked(run.stdout) == masked(output)
