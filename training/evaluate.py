@@ -9,7 +9,7 @@ own `evaluation`). Baselines are trained on the same training rows and measured 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +37,6 @@ from training.settings import Settings
 from training.splits import uniform
 
 Floats = npt.NDArray[np.float32]
-RIVALS = ("length", "words", "fp32")
 CHUNK = 512
 
 
@@ -70,6 +69,30 @@ def score(scorer: Scorer, texts: Sequence[str], what: str) -> Floats:
     parts = [
         scorer.calibrate(scorer.logits(texts[start : start + CHUNK]))
         for start in track(range(0, len(texts), CHUNK), what, transient=True)
+    ]
+    return np.concatenate(parts)
+
+
+def keep(path: Path, compute: Callable[[], Floats]) -> Floats:
+    """What `compute` gives, kept in a file, so that an interrupted evaluation goes on where it was."""
+    if path.is_file():
+        stored: Floats = np.load(path, allow_pickle=False)
+        return stored
+    path.parent.mkdir(exist_ok=True)
+    values = compute()
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, values)
+    partial.rename(path)
+    return values
+
+
+def reference(scorer: Scorer, found: Sequence[tuple[str, Corpus]], chosen: set[str]) -> Floats:
+    """The fp32 model's scores of the chosen sources' rows, NaN elsewhere: it takes four times as long."""
+    parts = [
+        score(scorer, rows.texts, f"scoring {rows.sources[0]} with fp32")
+        if rows.sources[0] in chosen
+        else np.full((len(rows), len(scorer.attributes)), np.nan, np.float32)
+        for _, rows in found
     ]
     return np.concatenate(parts)
 
@@ -143,17 +166,21 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
     attributes = corpus.attributes(data)
     settings = recipe.evaluate
     artifact = Artifact.load(directory / ARTIFACT)
-    scorers = {ARTIFACT: Scorer(artifact), "fp32": Scorer.load(directory / REFERENCE)}
+    scorer, fp32 = Scorer(artifact), Scorer.load(directory / REFERENCE)
     trained = network.restore(directory / "network", attributes)
     found = sets(data, attributes, settings, recipe.seed)
     texts = [text for _, rows in found for text in rows.texts]
-    timing = speed.measure(scorers[ARTIFACT], texts[:1000])
-    ours = score(scorers[ARTIFACT], texts, "scoring with int8")
+    timing = speed.measure(scorer, texts[:1000])
     train = corpus.read(data, "train", attributes)
+    inputs = (artifact.manifest.files[MODEL], prepared["data_fingerprint"], settings.model_dump_json(), recipe.seed)
+    key = record.fingerprint(str(part).encode() for part in inputs)[:16]
+    kept = directory / "scores"
+    ours = keep(kept / f"int8-{key}.npy", lambda: score(scorer, texts, "scoring with int8"))
+    bars = {bar.source for bar in settings.bars}
     rivals = {
         "length": baselines.by_length(train, texts),
-        "words": baselines.by_words(train, texts, recipe.seed),
-        "fp32": score(scorers["fp32"], texts, "scoring with fp32"),
+        "words": keep(kept / f"words-{key}.npy", lambda: baselines.by_words(train, texts, recipe.seed)),
+        "fp32": keep(kept / f"fp32-{key}.npy", lambda: reference(fp32, found, bars)),
     }
     items, start = [], 0
     for kind, rows in found:
@@ -174,8 +201,8 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
         "quantisation": calibration["results"]["int8_against_fp32"],
         "bars": [b for bar in settings.bars if (b := reach(bar, items, attributes, settings, recipe.seed))],
         "measurements": every,
-        "examples": examples.check(scorers[ARTIFACT], taxonomy.load())
-        | {"torch": examples.torch_scores(trained, scorers["fp32"], taxonomy.load())},
+        "examples": examples.check(scorer, taxonomy.load())
+        | {"torch": examples.torch_scores(trained, fp32, taxonomy.load())},
     }
     output.mkdir(parents=True, exist_ok=True)
     (output / "evaluation.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

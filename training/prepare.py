@@ -188,26 +188,25 @@ def _inputs(recipe: Recipe, data_dir: Path) -> str:
     return digest.hexdigest()
 
 
-def table(results: dict[str, Any], attributes: Sequence[str]) -> Table:
-    """The summary: a line a source with rows, positives per attribute and licence."""
-    summary = Table(title="Prepared rows: train / dev / test, and training positives of labelled")
-    for column in (
-        "source",
-        "train",
-        "dev",
-        "test",
-        "dropped",
-        "positives of labelled, by attribute",
-        "licence",
-    ):
-        summary.add_column(column, justify="right" if column in ("train", "dev", "test", "dropped") else "left")
+def tables(results: dict[str, Any], attributes: Sequence[str]) -> tuple[Table, Table]:
+    """The summary: rows and licence by source, and by attribute the positives of the labelled training rows."""
+    sources, labels = Table(title="Rows by source"), Table(title="Positives of labelled rows by attribute")
+    for column in ("source", "rows", "train", "dev", "test", "dropped", "licence"):
+        sources.add_column(column, justify="left" if column in ("source", "licence") else "right")
     for name, row in results["sources"].items():
-        found = row["positives"]
-        cells = (f"{a} {found[a][1]}/{found[a][0]}" for a in attributes if a in found)
-        dropped = row["leaked"] + row["merged"] + row["capped"] + row["empty"]
-        counts = [f"{row[k]:,}" for k in ("train", "dev", "test")]
-        summary.add_row(name, *counts, f"{dropped:,}", ", ".join(cells), row["licence"])
-    return summary
+        dropped = row["leaked"] + row["merged"] + row["capped"] + row["empty"] + sum(row["malformed"].values())
+        counts = (row["rows"], row["train"], row["dev"], row["test"], dropped)
+        sources.add_row(name, *(f"{count:,}" for count in counts), row["licence"])
+    labels.add_column("attribute")
+    labels.add_column("training sources", overflow="fold")
+    for attribute in attributes:
+        found = (
+            (name, *row["positives"][attribute])
+            for name, row in results["sources"].items()
+            if attribute in row["positives"] and not row["evaluation_only"]
+        )
+        labels.add_row(attribute, ", ".join(f"{name} {yes:,}/{known:,}" for name, known, yes in found))
+    return sources, labels
 
 
 def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
@@ -278,7 +277,7 @@ def main(
     directory = (runs_dir or settings.runs_dir) / recipe.name / "data"
     results = prepare(recipe, data_dir or settings.data_dir, directory)
     console = Console()
-    console.print(table(results, taxonomy.load().names))
+    console.print(*tables(results, taxonomy.load().names))
     if results["left_out_by_licence"]:
         console.print(f"left out by licence: {', '.join(results['left_out_by_licence'])}")
     console.print(f"written to {directory}")

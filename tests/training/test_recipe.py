@@ -21,6 +21,7 @@ SECTIONS: dict[str, type[recipe.Part]] = {
     "`[export]`": recipe.Export,
     "`[calibrate]`": recipe.Calibrate,
     "`[evaluate]`": recipe.Evaluate,
+    "`[[evaluate.bars]]`": recipe.Bar,
 }
 GOOD = """
 name = "small"
