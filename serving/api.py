@@ -59,12 +59,14 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="Scores readers' comments for incivility, report-worthiness and quality.",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would be an answer without the error shape
     )
     app.state.scorer = None
     app.add_middleware(Requests, max_body_bytes=settings.max_body_bytes)
     errors.install(app)
 
-    # `def`, not `async def`: scoring keeps a core busy, and the framework runs these on threads.
+    # `def`, not `async def`: scoring keeps a core busy, so the framework runs it on a thread. The others
+    # are answered by the event loop, also while all threads score.
     @app.post("/v1/score", response_model_exclude_none=True, responses=INVALID | NOT_READY, tags=["scores"])
     def score(body: ScoreRequest, request: Request) -> ScoreResponse:
         """Scores of each comment, in the order of the request."""
@@ -73,19 +75,19 @@ def create_app(settings: Settings) -> FastAPI:
         return ScoreResponse(model=_name(scorer), results=_results(scorer, body.comments, names))
 
     @app.get("/v1/attributes", responses=NOT_READY, tags=["scores"])
-    def attributes(request: Request) -> AttributesResponse:
+    async def attributes(request: Request) -> AttributesResponse:
         """What the model scores, with definitions and the names other systems use."""
         scorer, known = _ready(request), taxonomy.load()
         described = [AttributeInfo.model_validate(known[n], from_attributes=True) for n in scorer.attributes]
         return AttributesResponse(model=_name(scorer), attributes=described)
 
     @app.get("/healthz", tags=["state"])
-    def healthz() -> Status:
+    async def healthz() -> Status:
         """The process answers."""
         return Status()
 
     @app.get("/readyz", responses=NOT_READY, tags=["state"])
-    def readyz(request: Request) -> Status:
+    async def readyz(request: Request) -> Status:
         """The model is verified, loaded and warm."""
         _ready(request)
         return Status()
@@ -102,8 +104,9 @@ async def _load(app: FastAPI, artifact: Artifact, threads: int) -> None:
     log = structlog.get_logger()
     try:
         scorer = await to_thread.run_sync(load)
-    except ArtifactError as error:
-        log.error("the model cannot be loaded; the service stays not ready", reason=str(error))
+    except Exception as error:  # whatever it is, the service stays up, not ready, and says so
+        reason = str(error) if isinstance(error, ArtifactError) else type(error).__name__
+        log.error("the model cannot be loaded; the service stays not ready", reason=reason)
         return
     app.state.scorer = scorer
     log.info("ready", model=scorer.manifest.name, version=scorer.manifest.version)

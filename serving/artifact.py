@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 MODEL, TOKENIZER, MANIFEST = "model.onnx", "tokenizer.json", "manifest.json"
 DEFAULT = Path(__file__).parent / "model"
@@ -55,6 +55,12 @@ class Manifest(Part):
     metrics: dict[str, float]
     measured_on: str = Field(description="CPU and instruction sets behind `metrics`")
 
+    @model_validator(mode="after")
+    def _windows(self) -> Manifest:
+        if self.window_overlap >= self.token_limit - 2:
+            raise ValueError("window_overlap must be less than token_limit - 2, or windows do not advance")
+        return self
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal digits."""
@@ -85,7 +91,7 @@ class Artifact:
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
+            key = ".".join(map(str, first["loc"])) or "manifest"
             raise ArtifactError(f"{path / MANIFEST}: {key}: {first['msg']}") from None
         for name in (MODEL, TOKENIZER):
             if name not in manifest.files:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -80,14 +79,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
+            return _answer(request, error.status_code, "invalid_json", "The body is not valid JSON.")
         status = HTTPStatus(error.status_code)
         headers = dict(error.headers) if error.headers else None
         return _answer(request, error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers)
-
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        # The type alone: a message could quote a comment.
-        structlog.get_logger().error(
-            "unexpected error", type=type(error).__name__, request_id=getattr(request.state, "request_id", "")
-        )
-        return _answer(request, 500, "internal_error", "The service failed; the log has the request id.")

@@ -8,9 +8,10 @@ import uuid
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import ApiError
+from serving.errors import ApiError, payload
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -35,7 +36,8 @@ class Requests:
         scope.setdefault("state", {})["request_id"] = request_id
         length = headers.get("content-length", "")
         declared = int(length) if length.isascii() and length.isdigit() else 0
-        began, status, received = time.perf_counter(), 500, 0
+        began, started, status, received = time.perf_counter(), False, 500, 0
+        log = structlog.get_logger()
 
         async def bounded() -> Message:
             nonlocal received
@@ -48,16 +50,23 @@ class Requests:
             return message
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                started, status = True, message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
         try:
             await self.app(scope, bounded, answer)
+        except Exception as error:
+            # Caught here and not passed on: the server would log the message, which could quote a comment.
+            log.error("unexpected error", type=type(error).__name__, request_id=request_id)
+            if not started:
+                text = "The service failed; the log has the request id."
+                failure = JSONResponse(payload(request_id, "internal_error", text), 500)
+                await failure(scope, receive, answer)
         finally:
-            structlog.get_logger().info(
+            log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],  # never the query: keys may travel there

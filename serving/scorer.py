@@ -18,6 +18,7 @@ from serving.windows import combine, cut
 # Padded tokens of one inference. Small batches of like length waste least padding, and int8
 # activations are scaled per batch: the fewer neighbours, the nearer to a text scored alone.
 BATCH_TOKENS = 2048
+AT_ONCE = 256  # texts that are tokenised and sorted together
 
 Floats = npt.NDArray[np.float32]
 
@@ -71,6 +72,9 @@ class Scorer:
             )
         except Exception as error:  # both libraries raise bare Exception subclasses of their own
             raise ArtifactError(f"{artifact.path}: the model cannot be loaded: {error}") from error
+        width = self._session.get_outputs()[0].shape[-1]
+        if width != len(self.attributes):
+            raise ArtifactError(f"{artifact.path}: the model has {width} heads, its manifest {len(self.attributes)}")
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         empty = self._tokenizer.encode("").ids
@@ -100,6 +104,11 @@ class Scorer:
         if isinstance(texts, str):
             raise TypeError("expected a sequence of texts, found one str; pass [text]")
         clean = [self._clean(index, text) for index, text in enumerate(texts)]
+        # A few at a time: a request may hold a thousand long texts, millions of tokens.
+        parts = [self._logits(clean[start : start + AT_ONCE]) for start in range(0, len(clean), AT_ONCE)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.attributes)), np.float32)
+
+    def _logits(self, clean: Sequence[str]) -> Floats:
         limit, overlap = self.manifest.token_limit - 2, self.manifest.window_overlap
         windows: list[Sequence[int]] = []
         owners: list[int] = []

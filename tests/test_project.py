@@ -99,6 +99,12 @@ def test_serving_loads_no_training_library_by_way_of_others() -> None:
     assert not loaded & TRAINING_ONLY
 
 
+def test_the_model_is_in_the_repository() -> None:
+    command = ["git", "-c", "safe.directory=*", "ls-files", "serving/model"]
+    tracked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert {Path(name).name for name in tracked} == {"manifest.json", "model.onnx", "tokenizer.json"}
+
+
 def test_ci_runs_what_developers_run() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,12 +20,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from serving.artifact import Artifact, write_manifest
+from serving.artifact import MODEL, Artifact, write_manifest
 from serving.scorer import Scorer
-from training import corpus, logistic, record
+from training import corpus, logistic, record, scoring
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.logistic import Line
+from training.measure import FEWEST
 from training.metrics import auc
 from training.recipe import Export, Recipe, load
 from training.settings import Settings
@@ -32,29 +34,45 @@ from training.settings import Settings
 Floats = npt.NDArray[np.float32]
 
 
-def lines(logits: Floats, rows: Corpus, attributes: tuple[str, ...], on: Mapping[str, tuple[str, ...]]) -> list[Line]:
-    """One calibration line an attribute, from development logits [rows, attributes].
+@dataclass(frozen=True)
+class Fit:
+    """An attribute's calibration, and the sources that it was fitted on: none if there was too little."""
 
-    `on` names the sources to fit an attribute on; only rows at a natural rate count. Raises ExportError
-    if a head ranks its development rows backwards.
+    line: Line
+    sources: tuple[str, ...]
+
+
+def fits(
+    logits: Floats, rows: Corpus, attributes: tuple[str, ...], on: Mapping[str, tuple[str, ...]]
+) -> dict[str, Fit]:
+    """One calibration an attribute, from development logits [rows, attributes].
+
+    `on` names the sources to fit an attribute on; where they hold too little, all sources are taken, and
+    where those do too (fewer than FEWEST positives or negatives), the network's own logit stands. Only
+    rows at a natural rate count. Raises ExportError if a head ranks its development rows backwards.
     """
     names = np.array(rows.sources)
-    result = []
+    found = {}
     for column, attribute in enumerate(attributes):
-        chosen = rows.natural & np.isin(names, on.get(attribute, tuple(set(rows.sources))))
-        line = logistic.fit(logits[chosen, column], rows.labels[chosen, column]) or Line(1.0, 0.0)
-        if line.slope <= 0:
-            raise ExportError(f"{attribute}: calibration slope {line.slope:.3g}: the head ranks its rows backwards")
-        result.append(line)
-    return result
+        labels = rows.labels[:, column]
+        known = rows.natural & ~np.isnan(labels)
+        found[attribute] = Fit(Line(1.0, 0.0), ())
+        for chosen in (known & np.isin(names, on.get(attribute, ())), known):
+            positives = int((labels[chosen] >= 0.5).sum())
+            if min(positives, int(chosen.sum()) - positives) < FEWEST:
+                continue
+            line = logistic.fit(logits[chosen, column], labels[chosen])
+            assert line is not None
+            if line.slope <= 0:
+                raise ExportError(f"{attribute}: calibration slope {line.slope:.3g}: it ranks its rows backwards")
+            found[attribute] = Fit(line, tuple(sorted(set(names[chosen].tolist()))))
+            break
+    return found
 
 
-def calibrated(artifact: Artifact, fitted: list[Line], metrics: dict[str, float]) -> Artifact:
+def calibrated(artifact: Artifact, fitted: Mapping[str, Fit], metrics: dict[str, float]) -> Artifact:
     """The artifact with a new manifest on disk that holds the lines and metrics."""
-    heads = tuple(
-        head.model_copy(update={"slope": line.slope, "intercept": line.intercept})
-        for head, line in zip(artifact.manifest.attributes, fitted, strict=True)
-    )
+    heads = tuple(head.model_copy(update=asdict(fitted[head.name].line)) for head in artifact.manifest.attributes)
     write_manifest(artifact.path, artifact.manifest.model_copy(update={"attributes": heads, "metrics": metrics}))
     return Artifact.load(artifact.path)
 
@@ -93,19 +111,26 @@ def calibrate(recipe: Recipe, directory: Path) -> dict[str, Any]:
     exported = record.read(directory, "export")
     attributes = corpus.attributes(directory / "data")
     dev = corpus.read(directory / "data", "dev", attributes)
+    fitted: dict[str, Fit] = {}
     scored: dict[str, tuple[Floats, Floats]] = {}
     metrics: dict[str, float] = {}
     for name in (REFERENCE, ARTIFACT):
         artifact = Artifact.load(directory / name)
-        logits = Scorer(artifact).logits(dev.texts)
-        fitted = lines(logits, dev, attributes, recipe.calibrate.on)
+        scorer = Scorer(artifact)
+        path = directory / "scores" / f"dev-{name}-{artifact.manifest.files[MODEL][:16]}.npy"
+        logits = scoring.keep(path, lambda: scoring.logits(scorer, dev.texts, f"scoring with {name}"))  # noqa: B023
+        fitted = fits(logits, dev, attributes, recipe.calibrate.on)
         each = {a: auc(dev.labels[:, i], logits[:, i]) for i, a in enumerate(attributes)}
         metrics = {f"development_auc_{a}": round(value, 4) for a, value in each.items() if value is not None}
         scorer = Scorer(calibrated(artifact, fitted, metrics))
         scored[name] = (logits, scorer.calibrate(logits))
     comparison = compare(attributes, dev.labels, scored[ARTIFACT], scored[REFERENCE])
     check(comparison, recipe.export)
-    results = {"rows": len(dev), "int8_against_fp32": comparison}
+    results = {
+        "rows": len(dev),
+        "fitted_on": {attribute: list(fit.sources) for attribute, fit in fitted.items()},
+        "int8_against_fp32": comparison,
+    }
     record.write(directory, "calibrate", recipe, exported["data_fingerprint"], results)
     return results
 

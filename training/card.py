@@ -18,7 +18,7 @@ import typer
 from labels import taxonomy
 from labels.sources import SOURCES
 from labels.taxonomy import Taxonomy
-from serving.artifact import MODEL, Artifact
+from serving.artifact import MANIFEST, MODEL, Artifact, sha256
 from training.export import ARTIFACT
 from training.recipe import load
 from training.settings import Settings
@@ -38,10 +38,10 @@ def card(evaluation: Mapping[str, Any], artifact: Artifact, known: Taxonomy, pic
     Raises CardError if the evaluation is of another model than the artifact.
     """
     manifest = artifact.manifest
-    if evaluation["model_sha256"] != manifest.files[MODEL]:
+    if evaluation["manifest_sha256"] != (present := sha256(artifact.path / MANIFEST)):
         raise CardError(
-            f"the evaluation is of model {evaluation['model_sha256'][:12]}, the artifact holds "
-            f"{manifest.files[MODEL][:12]}: run `python -m training.evaluate` again"
+            f"the evaluation is of the manifest {evaluation['manifest_sha256'][:12]}, the artifact has {present[:12]}: "
+            "run `python -m training.evaluate` again"
         )
     parts = [
         _front(evaluation, artifact),
@@ -119,6 +119,9 @@ def _use() -> str:
 def _bars(evaluation: Mapping[str, Any]) -> str:
     rows = []
     for bar in evaluation["bars"]:
+        if bar["result"] is None:
+            rows.append((bar["what"], "–", "–", "–", "–", bar["at_least"], "**not measured**"))
+            continue
         missed = bar["at_least"] - bar["result"]["value"]
         rivals = [_number3(bar["rivals"].get(name)) for name in RIVALS]
         verdict = "met" if bar["met"] else f"**missed by {missed:.3f}**"
@@ -190,8 +193,9 @@ def _measurements(evaluation: Mapping[str, Any], pictures: str) -> str:
     return (
         "## Measurements\n\nHeld-out rows of the training sources, split by article, thread or near-duplicate group, "
         "and evaluation-only sets\n(marked *). Baselines are trained on the same training rows. AP is average "
-        "precision, ECE the expected calibration\nerror of ten equal-count bins; where a set's share of positives is "
-        "far from that of ordinary comments (the hate sets\nabove all), a large ECE is expected.\n\n"
+        "precision, ECE the expected calibration\nerror of ten equal-count bins. Intervals resample single comments; "
+        "those of one article or thread are alike, so that the\ntrue uncertainty is wider. Where a set's share "
+        "of positives is far from that of ordinary comments (the hate sets\nabove all), a large ECE is expected.\n\n"
         + _table(head, rows)
         + f"\n\n{verdict}\n\n![AUC beside baselines]({pictures}/auc.png)\n\n"
         + f"![Reliability curves]({pictures}/reliability.png)"

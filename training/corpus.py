@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,6 @@ class Row:
     labels: dict[str, float]
     group: str | None
     natural: bool
-    sources: set[str] = field(default_factory=set)
 
     @property
     def key(self) -> str:

@@ -18,15 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from labels import taxonomy
 from labels.sources import SOURCES
 from serving import cpu
-from serving.artifact import MODEL, Artifact
+from serving.artifact import MANIFEST, MODEL, Artifact, sha256
 from serving.scorer import Scorer
-from training import baselines, bootstrap, corpus, examples, network, pictures, record, speed
+from training import baselines, bootstrap, corpus, examples, network, pictures, record, scoring, speed
 from training.bootstrap import Interval
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE
@@ -37,7 +36,6 @@ from training.settings import Settings
 from training.splits import uniform
 
 Floats = npt.NDArray[np.float32]
-CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -64,32 +62,10 @@ def sets(directory: Path, attributes: tuple[str, ...], settings: Evaluate, seed:
     return found
 
 
-def score(scorer: Scorer, texts: Sequence[str], what: str) -> Floats:
-    """Calibrated scores [texts, attributes], with a progress bar."""
-    parts = [
-        scorer.calibrate(scorer.logits(texts[start : start + CHUNK]))
-        for start in track(range(0, len(texts), CHUNK), what, transient=True)
-    ]
-    return np.concatenate(parts)
-
-
-def keep(path: Path, compute: Callable[[], Floats]) -> Floats:
-    """What `compute` gives, kept in a file, so that an interrupted evaluation goes on where it was."""
-    if path.is_file():
-        stored: Floats = np.load(path, allow_pickle=False)
-        return stored
-    path.parent.mkdir(exist_ok=True)
-    values = compute()
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, values)
-    partial.rename(path)
-    return values
-
-
 def reference(scorer: Scorer, found: Sequence[tuple[str, Corpus]], chosen: set[str]) -> Floats:
-    """The fp32 model's scores of the chosen sources' rows, NaN elsewhere: it takes four times as long."""
+    """The fp32 model's logits of the chosen sources' rows, NaN elsewhere: it takes four times as long."""
     parts = [
-        score(scorer, rows.texts, f"scoring {rows.sources[0]} with fp32")
+        scoring.logits(scorer, rows.texts, f"scoring {rows.sources[0]} with fp32")
         if rows.sources[0] in chosen
         else np.full((len(rows), len(scorer.attributes)), np.nan, np.float32)
         for _, rows in found
@@ -120,16 +96,22 @@ def measurements(
     return result
 
 
-def reach(bar: Bar, items: Sequence[Scored], attributes: tuple[str, ...], settings: Evaluate, seed: int) -> Any:
-    """The mean over a bar's attributes, with an interval over resamples of rows; None if not measurable."""
+def reach(
+    bar: Bar, items: Sequence[Scored], attributes: tuple[str, ...], settings: Evaluate, seed: int
+) -> dict[str, Any]:
+    """The mean over a bar's attributes, with an interval over resamples of rows.
+
+    `result` is None where the set is not there, lacks an attribute, or holds too few of a class.
+    """
+    missing = bar.model_dump(mode="json") | {"rows": 0, "result": None, "rivals": {}, "met": False}
     item = next((item for item in items if item.source == bar.source), None)
     if item is None or any(name not in attributes for name in bar.attributes):
-        return None
+        return missing
     columns = [attributes.index(name) for name in bar.attributes]
     known = ~np.isnan(item.rows.labels[:, columns]).any(axis=1)
     truth = item.rows.labels[known][:, columns] >= 0.5
     if (truth.sum(axis=0) < FEWEST).any() or ((~truth).sum(axis=0) < FEWEST).any():
-        return None
+        return missing
     weights = bootstrap.draws(len(truth), settings.bootstrap, seed)
     weights = np.concatenate([np.ones((1, len(truth)), np.int64), weights])
     bands = length_bands(np.array([len(item.rows.texts[i]) for i in np.flatnonzero(known)]))
@@ -172,15 +154,19 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
     texts = [text for _, rows in found for text in rows.texts]
     timing = speed.measure(scorer, texts[:1000])
     train = corpus.read(data, "train", attributes)
-    inputs = (artifact.manifest.files[MODEL], prepared["data_fingerprint"], settings.model_dump_json(), recipe.seed)
-    key = record.fingerprint(str(part).encode() for part in inputs)[:16]
-    kept = directory / "scores"
-    ours = keep(kept / f"int8-{key}.npy", lambda: score(scorer, texts, "scoring with int8"))
+    common = (prepared["data_fingerprint"], settings.model_dump_json(), str(recipe.seed))
+
+    def kept(name: str, compute: Callable[[], Floats], *more: str) -> Floats:
+        key = record.fingerprint(part.encode() for part in (*common, *more))
+        return scoring.keep(directory / "scores" / f"{name}-{key[:16]}.npy", compute)
+
     bars = {bar.source for bar in settings.bars}
+    models = [one.manifest.files[MODEL] + str(one.manifest.window_overlap) for one in (scorer, fp32)]
+    ours = scorer.calibrate(kept("int8", lambda: scoring.logits(scorer, texts, "scoring with int8"), models[0]))
     rivals = {
         "length": baselines.by_length(train, texts),
-        "words": keep(kept / f"words-{key}.npy", lambda: baselines.by_words(train, texts, recipe.seed)),
-        "fp32": keep(kept / f"fp32-{key}.npy", lambda: reference(fp32, found, bars)),
+        "words": kept("words", lambda: baselines.by_words(train, texts, recipe.seed)),
+        "fp32": fp32.calibrate(kept("fp32", lambda: reference(fp32, found, bars), models[1])),
     }
     items, start = [], 0
     for kind, rows in found:
@@ -191,7 +177,7 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
     every = [m for item in items for m in measurements(item, attributes, banded, settings, recipe.seed)]
     result = {
         "model": {"name": artifact.manifest.name, "version": artifact.manifest.version},
-        "model_sha256": artifact.manifest.files[MODEL],
+        "manifest_sha256": sha256(artifact.path / MANIFEST),
         "recipe": recipe.model_dump(mode="json"),
         "data_fingerprint": prepared["data_fingerprint"],
         "versions": record.versions(),
@@ -199,7 +185,7 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
         "speed": timing,
         "data": prepared["results"]["sources"],
         "quantisation": calibration["results"]["int8_against_fp32"],
-        "bars": [b for bar in settings.bars if (b := reach(bar, items, attributes, settings, recipe.seed))],
+        "bars": [reach(bar, items, attributes, settings, recipe.seed) for bar in settings.bars],
         "measurements": every,
         "examples": examples.check(scorer, taxonomy.load())
         | {"torch": examples.torch_scores(trained, fp32, taxonomy.load())},
@@ -242,6 +228,9 @@ def main(
     console = Console()
     console.print(table(result))
     for bar in result["bars"]:
+        if bar["result"] is None:
+            console.print(f"{bar['what']}: not measured, the set is absent or too small")
+            continue
         verdict = "met" if bar["met"] else f"MISSED by {bar['at_least'] - bar['result']['value']:.3f}"
         console.print(f"{bar['what']}: {bar['result']['value']:.3f}, bar {bar['at_least']}: {verdict}")
 

@@ -90,6 +90,11 @@ def quantise(source: Path, target: Path) -> None:
     )
 
 
+def _base(encoder: str) -> str:
+    """The encoder's name as published: of a local directory only its last part, which is no one's path."""
+    return Path(encoder).name if Path(encoder).exists() else encoder
+
+
 def manifest(recipe: Recipe, attributes: tuple[str, ...], files: dict[str, str], fingerprint: str) -> Manifest:
     """A manifest without calibration (slope 1, intercept 0) and without metrics."""
     known = taxonomy.load()
@@ -97,7 +102,7 @@ def manifest(recipe: Recipe, attributes: tuple[str, ...], files: dict[str, str],
         name=recipe.export.name,
         version=recipe.export.version,
         licence=recipe.export.licence,
-        base=recipe.train.encoder,
+        base=_base(recipe.train.encoder),
         attributes=tuple(Head(name=name, combine=known[name].combine, slope=1.0, intercept=0.0) for name in attributes),
         token_limit=recipe.train.max_tokens,
         window_overlap=recipe.export.window_overlap,

@@ -31,6 +31,13 @@ from training.recipe import Prepare, Recipe, SourceChoice, load
 from training.settings import Settings
 from training.splits import Components, assign, uniform
 
+ROOT = Path(__file__).parents[1]
+# What decides a row besides the recipe and the files: a change here is a reason to prepare again.
+CODE = (
+    *sorted((ROOT / "labels" / "sources").glob("*.py")),
+    ROOT / "serving" / "text.py",
+    *(ROOT / "training" / f"{name}.py" for name in ("corpus", "duplicates", "prepare", "splits")),
+)
 CONFLICT = 0.5  # near duplicates whose labels differ by this much are contrasts, not copies
 
 
@@ -44,6 +51,7 @@ class Tally:
 
     read: Counter[str] = field(default_factory=Counter)
     malformed: dict[str, dict[str, int]] = field(default_factory=dict)
+    unlabelled: Counter[str] = field(default_factory=Counter)
     empty: Counter[str] = field(default_factory=Counter)
     leaked: Counter[str] = field(default_factory=Counter)
     merged: Counter[str] = field(default_factory=Counter)
@@ -51,15 +59,17 @@ class Tally:
 
 
 def gather(readings: Iterable[Reading], tally: Tally) -> list[Row]:
-    """All rows with normalised texts. Rows whose text is nothing but invisible characters are counted."""
+    """All rows with labels and normalised texts. Rows without a label or a visible character are counted."""
     rows: list[Row] = []
     for reading in readings:
         name = reading.source.name
         for item in reading:
             tally.read[name] += 1
-            if text := normalise(item.text):
+            if not item.labels:
+                tally.unlabelled[name] += 1
+            elif text := normalise(item.text):
                 group = None if item.group is None else f"{name}/{item.group}"
-                rows.append(Row(name, item.row, text, dict(item.labels), group, item.natural, {name}))
+                rows.append(Row(name, item.row, text, dict(item.labels), group, item.natural))
             else:
                 tally.empty[name] += 1
         if reading.skipped:
@@ -73,10 +83,13 @@ def agree(one: Row, other: Row) -> bool:
 
 
 def merge(kept: Row, copy: Row) -> None:
-    """Folds a duplicate's labels into the row that is kept: the mean where both know, else the known one."""
+    """Folds a duplicate's labels into the row that is kept: the mean where both know, else the known one.
+
+    The mean is taken pair by pair, so that of three copies the last counts half.
+    """
     for name, value in copy.labels.items():
         kept.labels[name] = (kept.labels[name] + value) / 2 if name in kept.labels else value
-    kept.sources |= copy.sources
+    kept.natural |= copy.natural
 
 
 def deduplicate(
@@ -179,6 +192,8 @@ def readings(recipe: Prepare, data_dir: Path) -> tuple[list[Reading], list[Readi
 def _inputs(recipe: Recipe, data_dir: Path) -> str:
     """Digest of the recipe's preparation and of the files' names, sizes and times: cheap to compare."""
     digest = hashlib.sha256(f"{recipe.seed}{recipe.prepare.model_dump_json()}".encode())
+    for code in CODE:
+        digest.update(code.read_bytes())
     names = [choice.name for choice in recipe.prepare.sources] + list(recipe.prepare.evaluation)
     files = [path for name in names for path in data_dir.glob(f"{name}.*")]
     files += [choice.file for choice in recipe.prepare.sources if choice.file and choice.file.is_file()]
@@ -194,7 +209,14 @@ def tables(results: dict[str, Any], attributes: Sequence[str]) -> tuple[Table, T
     for column in ("source", "rows", "train", "dev", "test", "dropped", "licence"):
         sources.add_column(column, justify="left" if column in ("source", "licence") else "right")
     for name, row in results["sources"].items():
-        dropped = row["leaked"] + row["merged"] + row["capped"] + row["empty"] + sum(row["malformed"].values())
+        dropped = (
+            row["leaked"]
+            + row["merged"]
+            + row["capped"]
+            + row["empty"]
+            + row["unlabelled"]
+            + sum(row["malformed"].values())
+        )
         counts = (row["rows"], row["train"], row["dev"], row["test"], dropped)
         sources.add_row(name, *(f"{count:,}" for count in counts), row["licence"])
     labels.add_column("attribute")
@@ -220,6 +242,8 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
         earlier: dict[str, Any] = record.read(directory, "prepare")["results"]
         if earlier["inputs"] == inputs:
             return earlier
+    # From here on what lies there is no finished preparation.
+    (directory / "prepare.json").unlink(missing_ok=True)
     attributes = taxonomy.load().names
     plan = recipe.prepare
     tally = Tally()
@@ -250,6 +274,7 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
             "merged": tally.merged[name],
             "capped": tally.capped[name],
             "empty": tally.empty[name],
+            "unlabelled": tally.unlabelled[name],
             "malformed": tally.malformed.get(name, {}),
             "positives": corpus.positives(labelled),
             "licence": source.licence.name,

@@ -139,10 +139,18 @@ class Bar(Part):
     """A result to reach: the mean over attributes of a measure on one set."""
 
     what: str
-    source: str
+    source: str = Field(description="its test rows, or an evaluation-only source")
     attributes: tuple[str, ...] = Field(min_length=1)
     measure: Literal["auc", "within_length_bands"] = "auc"
     at_least: float = Field(gt=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _known(self) -> Bar:
+        if self.source not in SOURCES:
+            raise ValueError(f"no source is called {self.source!r}")
+        if unknown := [name for name in self.attributes if name not in SOURCES[self.source].attributes]:
+            raise ValueError(f"{self.source} has no labels for {unknown[0]!r}")
+        return self
 
 
 class Evaluate(Part):
@@ -164,6 +172,12 @@ class Recipe(Part):
     export: Export
     calibrate: Calibrate = Calibrate()
     evaluate: Evaluate = Evaluate()
+
+    @model_validator(mode="after")
+    def _windows(self) -> Recipe:
+        if self.export.window_overlap >= self.train.max_tokens - 2:
+            raise ValueError("export.window_overlap must be less than train.max_tokens - 2, or windows do not advance")
+        return self
 
 
 def load(path: Path) -> Recipe:

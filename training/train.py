@@ -10,6 +10,7 @@ AUC on the development rows is left in <runs-dir>/<recipe>/network.
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -40,7 +41,7 @@ from training.corpus import Corpus
 from training.encoder import locate
 from training.metrics import auc, mean_auc
 from training.network import Network
-from training.recipe import Recipe, Train, load
+from training.recipe import Recipe, RecipeError, Train, load
 from training.settings import Settings
 from training.splits import uniform
 
@@ -184,13 +185,38 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
 
 
+def _identity(recipe: Recipe, fingerprint: str) -> dict[str, Any]:
+    """What a checkpoint depends on: it fits no other run."""
+    return {"train": recipe.train.model_dump(mode="json"), "seed": recipe.seed, "data_fingerprint": fingerprint}
+
+
+def _claim(checkpoints: Path, recipe: Recipe, fingerprint: str) -> None:
+    """Marks the checkpoints as this run's. Raises RecipeError if they are another run's."""
+    path, mine = checkpoints / "run.json", _identity(recipe, fingerprint)
+    if path.is_file():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        if changed := [key for key in mine if mine[key] != theirs.get(key)]:
+            raise RecipeError(
+                f"{checkpoints} are of another run ({', '.join(changed)} changed): give the recipe another name, "
+                "or remove them"
+            )
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
+
+
 def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> dict[str, Any]:
     """Trains a recipe's network in `directory`, from its last checkpoint if there is one.
 
     Returns the results that are also recorded. `stop_after` ends the call after that many steps with a
-    checkpoint, as an interruption would. Raises FileNotFoundError if the corpus is not prepared.
+    checkpoint, as an interruption would. A finished run is not trained again. Raises FileNotFoundError if
+    the corpus is not prepared, RecipeError if the checkpoints there are of another run.
     """
     prepared = record.read(directory / "data", "prepare")
+    if (directory / "train.json").is_file() and stop_after is None:
+        earlier = record.read(directory, "train")
+        if _identity(recipe, prepared["data_fingerprint"]) == earlier["results"].get("identity"):
+            finished: dict[str, Any] = earlier["results"]
+            return finished
     attributes = corpus.attributes(directory / "data")
     settings = recipe.train
     # The learning-rate schedule and the heads' first weights depend on the seed alone.
@@ -213,6 +239,8 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     checkpoints = directory / "checkpoints"
     probe = TrainingArguments(output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[])
     world = probe.world_size
+    if probe.process_index == 0:
+        _claim(checkpoints, recipe, prepared["data_fingerprint"])
     steps = min(len(batches) // world, settings.max_steps or len(batches))
     tokens = [
         sum(lengths[row] for batch in batches[s * world : (s + 1) * world] for row in batch) for s in range(steps)
@@ -249,6 +277,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         "best_checkpoint": trainer.state.best_model_checkpoint,
         "history": trainer.state.log_history,
         "finished": stop_after is None,
+        "identity": _identity(recipe, prepared["data_fingerprint"]),
     }
     if trainer.is_world_process_zero() and stop_after is None:
         folder = directory / "network"

@@ -153,12 +153,6 @@ HATE = (
         ),
         unknown="everything but hate",
         evaluation_only=True,
-        hub=Hub(
-            name="Paul/hatecheck",
-            split="test",
-            text="test_case",
-            targets=(chosen("identity_attack", "label_gold", HATEFUL, "hateful"),),
-        ),
     ),
     Source(
         name="openai_moderation",

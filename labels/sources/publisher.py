@@ -23,7 +23,7 @@ from labels.sources.licences import OWN
 from labels.sources.source import RuleError, Source, Target, choice, derived, number
 
 DECISIONS = {"accepted": 0.0, "rejected": 1.0}
-BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+BOOLEANS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 
 def _report_worthy(row: Mapping[str, Any]) -> float | None:
@@ -36,7 +36,7 @@ def _constructive(row: Mapping[str, Any]) -> float | None:
     if stated is not None:
         return stated
     featured = row.get("featured")
-    if featured in (None, ""):
+    if featured in (None, "") or featured != featured:
         return None
     value = BOOLEANS.get(str(featured).lower())
     if value is None:

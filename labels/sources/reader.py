@@ -48,7 +48,11 @@ class Labelled:
 
 @dataclass
 class Reading:
-    """Iterates over a source's rows. With `skip_malformed`, bad rows are counted in `skipped`."""
+    """Iterates over a source's rows. With `skip_malformed`, bad rows are counted in `skipped`.
+
+    Iterating raises RowError for a malformed row, and SourceError at the end of a file without any label:
+    most likely its columns are named otherwise.
+    """
 
     source: Source
     file: str
@@ -57,14 +61,20 @@ class Reading:
     skipped: dict[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Labelled]:
+        row, without_label = 0, 0
         for row, cells in self._readable():
             try:
-                yield self._labelled(row, cells)
+                item = self._labelled(row, cells)
+                without_label += not item.labels
+                yield item
             except RuleError as error:
                 if not self.skip_malformed:
                     raise RowError(self.file, row, error.column, error.rule) from None
                 reason = f"{error.column}: {error.rule}"
                 self.skipped[reason] = self.skipped.get(reason, 0) + 1
+        if row and without_label == row:
+            columns = dict.fromkeys(column for target in self.source.targets for column in target.columns)
+            raise SourceError(f"{self.file}: no row has a label; expected one in any of {', '.join(columns)}")
 
     def _readable(self) -> Iterator[tuple[int, Any]]:
         try:

@@ -102,7 +102,7 @@ def choice(row: Mapping[str, Any], column: str, values: Mapping[str, float]) -> 
     Raises RuleError for any other cell.
     """
     cell = row.get(column)
-    if cell is None or cell == "":
+    if cell is None or cell == "" or cell != cell:  # NaN is an empty cell of a pandas frame
         return None
     if not isinstance(cell, str) or cell not in values:
         raise RuleError(column, f"expected {' or '.join(map(repr, values))}, found {type(cell).__name__}")

@@ -12,6 +12,27 @@ from labels import taxonomy
 from labels.sources import SOURCES, RuleError
 from labels.sources.source import share
 
+# How the taxonomy's derivations name each source.
+CALLED = {
+    "civil_comments": "Civil Comments",
+    "c3": "C3",
+    "ucc_val": "Unhealthy Comments",
+    "ucc_train_healthy": "Unhealthy Comments",
+    "toxic_spans_annotated": "Toxic Spans",
+    "cmv_moderation": "ChangeMyView",
+    "appropriateness": "Appropriateness corpus",
+    "kaggle_insults": "Kaggle insults",
+    "mupid": "MUPID",
+    "theocharis": "Theocharis",
+    "sarcasm_v2": "Sarcasm Corpus V2",
+    "ruddit": "Ruddit",
+    "youtube_toxicity": "YouTube",
+    "wikipedia_six_labels": "Wikipedia talk pages",
+    "wikipedia_toxic": "Wikipedia talk pages",
+    "sbic": "Social Bias Inference Corpus",
+}
+HATE_CORPORA = {"measuring_hate_speech", "dynahate", "misogyny_reddit", "hatemoji_build", "edos", "gab_hate_corpus"}
+
 LISTED = (
     "civil_comments",
     "civil_comments_full",
@@ -307,3 +328,16 @@ def test_any_cell_is_a_share_or_unknown_or_breaks_the_rule(cell: object) -> None
         assert "expected a number from 0 to 1" in error.rule
     else:
         assert value is None or 0.0 <= value <= 1.0
+
+
+def test_each_derivation_names_every_source_behind_its_attribute() -> None:
+    known = taxonomy.load()
+    for name, source in SOURCES.items():
+        if source.evaluation_only or name == "publisher":
+            continue
+        for attribute in source.attributes:
+            words = known[attribute].derivation.lower()
+            called = CALLED.get(name)
+            generic = name in HATE_CORPORA and "hate corpora" in words
+            specific = {"edos": "online sexism", "gab_hate_corpus": "gab"}.get(name, "\0") in words
+            assert (called and called.lower() in words) or generic or specific, f"{attribute}: {name}"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2 as httpx
@@ -12,7 +13,7 @@ from hypothesis import settings
 
 from labels import taxonomy
 from serving.api import create_app
-from serving.artifact import ArtifactError
+from serving.artifact import Artifact, ArtifactError
 from serving.scorer import Scorer
 from serving.settings import Settings
 from tests.serving.conftest import Server
@@ -138,6 +139,34 @@ def test_attributes_are_those_of_the_taxonomy(server: Server) -> None:
     for attribute in answer["attributes"]:
         assert attribute["definition"] == known[attribute["name"]].definition
         assert attribute["perspective"] == list(known[attribute["name"]].perspective)
+
+
+def test_a_failure_answers_in_the_error_shape_and_logs_no_message(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Scorer):
+        """The real scorer, but its runtime fails and quotes what it was given."""
+
+        def logits(self, texts: Sequence[str]) -> Any:
+            raise RuntimeError(f"cannot score {texts}")
+
+    app = create_app(Settings())
+    app.state.scorer = Broken(Artifact.load())
+    client = TestClient(app)
+    secret = "Zanzibar-marmalade-7743"
+    answer = client.post("/v1/score", json={"comments": [{"id": "a", "text": secret}]})
+    assert_error(answer, 500, "internal_error")
+    printed = capsys.readouterr()
+    assert "RuntimeError" in printed.out + printed.err
+    assert secret not in answer.text + printed.out + printed.err
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{", b"[" * 100_000, b'{"comments": ' + b"9" * 5000 + b"}"])
+def test_a_body_that_cannot_be_read_is_not_json(server: Server, body: bytes) -> None:
+    response = httpx.post(f"{server.url}/v1/score", content=body, headers={"content-type": "application/json"})
+    assert_error(response, 400, "invalid_json")
+
+
+def test_a_slash_too_many_is_no_redirect(server: Server) -> None:
+    assert_error(httpx.post(f"{server.url}/v1/score/", json={}), 404, "not_found")
 
 
 def test_state(server: Server) -> None:

@@ -28,6 +28,10 @@ def test_the_model_that_ships_scores_every_attribute_of_the_taxonomy() -> None:
     assert names == taxonomy.load().names
 
 
+def test_every_attribute_of_the_model_that_ships_is_calibrated() -> None:
+    assert all((head.slope, head.intercept) != (1.0, 0.0) for head in Artifact.load().manifest.attributes)
+
+
 def test_a_changed_file_is_refused(copy: Path) -> None:
     (copy / "tokenizer.json").write_text("{}")
     with pytest.raises(ArtifactError, match=r"tokenizer\.json does not match its hash"):
@@ -55,6 +59,7 @@ def test_a_file_outside_the_directory_is_refused(copy: Path) -> None:
         ({"token_limit": 4}, "token_limit"),
         ({"attributes": []}, "attributes"),
         ({"surprise": 1}, "surprise"),
+        ({"token_limit": 32, "window_overlap": 30}, "windows do not advance"),
         ({"files": {}}, "files"),
     ],
 )

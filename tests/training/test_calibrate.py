@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Head, Manifest, sha256, write_manifest
-from training.calibrate import check, compare, install, lines
+from training.calibrate import Fit, check, compare, fits, install
 from training.corpus import Corpus
 from training.export import ExportError
+from training.logistic import Line
 from training.recipe import Export
 
 LIMITS = Export(name="small", version="0", licence="none", auc_tolerance=0.01, score_tolerance=0.05)
@@ -74,26 +75,32 @@ def test_comparison_of_int8_with_fp32() -> None:
     assert found["threat"] == {"score_change": 0.0}
 
 
+LABELS, LOGITS = [0.0, 0.2, 0.6, 1.0] * 4, np.array([-2, -1, 1, 2] * 4, np.float32)[:, None]
+ON = ("incivility",)
+
+
 def test_calibration_is_fitted_on_natural_rows_of_the_chosen_sources() -> None:
-    labels = [0.0, 0.2, 0.6, 1.0] * 3
-    sources = ["c3"] * 8 + ["sbic"] * 4
-    natural = [True] * 4 + [False] * 4 + [True] * 4
-    logits = np.array([-2, -1, 1, 2] * 3, np.float32)[:, None]
-    wild = logits * np.array([1] * 4 + [-1] * 8, np.float32)[:, None]
-    plain = lines(logits[:4], rows(labels[:4], sources[:4], natural[:4]), ("incivility",), {})
-    assert lines(wild, rows(labels, sources, natural), ("incivility",), {"incivility": ("c3",)}) == plain
-    assert lines(wild[:8], rows(labels[:8], sources[:8], natural[:8]), ("incivility",), {}) == plain
+    # Behind sixteen good rows stand as many of another source, and as many unnatural ones, ranked backwards.
+    labels, logits = LABELS * 3, np.concatenate([LOGITS, -LOGITS, -LOGITS])
+    sources, natural = ["c3"] * 16 + ["sbic"] * 16 + ["c3"] * 16, [True] * 32 + [False] * 16
+    plain = fits(LOGITS, rows(LABELS, ["c3"] * 16, [True] * 16), ON, {})
+    assert plain["incivility"].sources == ("c3",)
+    assert fits(logits, rows(labels, sources, natural), ON, {"incivility": ("c3",)}) == plain
+
+
+def test_chosen_sources_that_hold_too_little_give_way_to_all() -> None:
+    some = rows(LABELS, ["c3"] * 16, [True] * 16)
+    assert fits(LOGITS, some, ON, {"incivility": ("ucc_val",)}) == fits(LOGITS, some, ON, {})
 
 
 def test_head_that_ranks_backwards_is_refused() -> None:
-    logits = np.array([[2], [1], [-1], [-2]], np.float32)
-    with pytest.raises(ExportError, match=r"incivility: calibration slope -.*: the head ranks its rows backwards"):
-        lines(logits, rows([0.0, 0.2, 0.6, 1.0], ["c3"] * 4, [True] * 4), ("incivility",), {})
+    with pytest.raises(ExportError, match=r"incivility: calibration slope -.*: it ranks its rows backwards"):
+        fits(-LOGITS, rows(LABELS, ["c3"] * 16, [True] * 16), ON, {})
 
 
-def test_attribute_without_both_classes_stays_uncalibrated() -> None:
-    (line,) = lines(np.zeros((2, 1), np.float32), rows([1.0, np.nan], ["c3"] * 2, [True] * 2), ("threat",), {})
-    assert (line.slope, line.intercept) == (1.0, 0.0)
+def test_attribute_with_too_few_labels_keeps_its_logit_and_says_so() -> None:
+    found = fits(-LOGITS[:8], rows(LABELS[:8], ["c3"] * 8, [True] * 8), ON, {})
+    assert found == {"incivility": Fit(Line(1.0, 0.0), ())}
 
 
 def test_install_replaces_the_whole_directory(tmp_path: Path) -> None:

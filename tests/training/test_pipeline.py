@@ -14,19 +14,19 @@ import torch
 from safetensors.torch import load_file
 
 from labels import taxonomy
-from serving.artifact import MODEL, Artifact
+from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
 from tests.training.world import World, sentences
 from training import calibrate, card, corpus, network, record
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.metrics import auc
-from training.recipe import load
+from training.recipe import RecipeError, load
 from training.train import train
 
 LEARNED = tuple(name for name in taxonomy.load().names if name != "sexually_explicit")
 EVALUATION_KEYS = {
     "model",
-    "model_sha256",
+    "manifest_sha256",
     "recipe",
     "data_fingerprint",
     "versions",
@@ -184,7 +184,7 @@ def test_evaluation_holds_every_key(run: Path, evaluation: dict[str, Any]) -> No
         compared = {"fp32"} if item["source"] in barred else set()
         assert item["rivals"].keys() == {"length", "words"} | compared
         assert [row["threshold"] for row in item["thresholds"]] == [0.5, 0.7, 0.8, 0.9]
-    assert evaluation["model_sha256"] == Artifact.load(run / ARTIFACT).manifest.files[MODEL]
+    assert evaluation["manifest_sha256"] == sha256(run / ARTIFACT / MANIFEST)
     assert evaluation["speed"]["comments_per_second"] > 0
     assert tuple(evaluation["examples"]["pairs"]) == LEARNED
 
@@ -235,6 +235,16 @@ def test_patience_counts_on_after_an_interruption(world: World, trained: Path, t
     assert train(recipe, whole)["steps"] == 21
     assert train(recipe, parts, stop_after=15)["steps"] == 15
     assert train(recipe, parts)["steps"] == 21
+    # It is finished: another call trains no further.
+    assert train(recipe, parts)["steps"] == 21
+
+
+def test_checkpoints_of_another_run_are_refused(world: World, trained: Path, tmp_path: Path) -> None:
+    folder = prepared(trained, tmp_path)
+    train(load(world.recipe()), folder, stop_after=2)
+    other = load(world.recipe("faster", learning_rate=0.004))
+    with pytest.raises(RecipeError, match=r"checkpoints are of another run \(train changed\)"):
+        train(other, folder)
 
 
 def test_finished_run_stays_as_it_is(world: World, trained: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ Choices = Sequence[Mapping[str, Any]]
 
 
 def row(number: int, text: str, group: str | None = None, source: str = "c3", **labels: float) -> Row:
-    return Row(source, number, text, labels, group, natural=True, sources={source})
+    return Row(source, number, text, labels, group, natural=True)
 
 
 def recipe(sources: Choices, evaluation: Sequence[str] = (), **prepare: Any) -> Recipe:
@@ -68,7 +68,6 @@ def test_copies_across_sources_become_one_row_with_the_mean_of_both_labels() -> 
     kept, components = deduplicate(rows, [], 0.8, tally)
     assert [item.key for item in kept] == components == ["c3:1", "c3:2"]
     assert kept[0].labels == {"insult": pytest.approx(0.3), "constructive": 1.0, "toxicity": 0.1}
-    assert kept[0].sources == {"c3", "wikipedia_toxic"}
     assert tally.merged == {"wikipedia_toxic": 2}
 
 
