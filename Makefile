@@ -40,8 +40,8 @@ train: .venv-dev/ready ## Make a model: RECIPE=file.toml (training/recipes/minil
 	$(BIN)/python -m training.evaluate $(RECIPE)
 	$(BIN)/python -m training.card $(RECIPE)
 
-card: .venv-dev/ready ## Write the model card of RECIPE again
-	$(BIN)/python -m training.card $(RECIPE)
+card: .venv-dev/ready ## Write model_card.md again, from docs/evaluation and the model that ships
+	$(BIN)/python -m training.card
 
 # With the oldest Python supported (3.11): what it needs, newer ones accept. Versions that are locked stay
 # unless LOCK_OPTIONS=--upgrade. Each lock constrains the next, so all three agree.

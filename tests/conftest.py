@@ -1,12 +1,30 @@
-"""Keeps the Hugging Face libraries off the network and out of the home directory, before they are imported."""
+"""The real artifact and a real server for all tests; Hugging Face libraries kept offline and out of home."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import tempfile
+from collections.abc import Iterator
 
+import pytest
+
+from serving.scorer import Scorer
+from tests.service import Server, running
+
+# Before anything imports those libraries, which read the environment once.
 _home = tempfile.TemporaryDirectory(prefix="evenhand-tests-")
 atexit.register(_home.cleanup)
 os.environ["HF_HOME"] = _home.name
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def scorer() -> Scorer:
+    return Scorer.load()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "log") as server:
+        yield server

@@ -26,12 +26,12 @@ from training import corpus, logistic, record, scoring
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.logistic import Line
-from training.measure import FEWEST
 from training.metrics import auc
 from training.recipe import Export, Recipe, load
 from training.settings import Settings
 
 Floats = npt.NDArray[np.float32]
+FEWEST = 5  # positives and negatives below which a fitted line would be an accident
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,12 @@ def to_onnx(trained: Network, path: Path) -> None:
     model = program.model_proto
     # Shapes noted for intermediate values contradict the ones that the quantiser infers afresh.
     del model.graph.value_info[:]
+    # The exporter notes the source file and line behind each part: paths of the machine that trained.
+    del model.metadata_props[:]
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
     onnx.save(model, path)
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

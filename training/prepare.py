@@ -58,14 +58,17 @@ class Tally:
     capped: Counter[str] = field(default_factory=Counter)
 
 
-def gather(readings: Iterable[Reading], tally: Tally) -> list[Row]:
-    """All rows with labels and normalised texts. Rows without a label or a visible character are counted."""
+def gather(readings: Iterable[Reading], tally: Tally, *, unlabelled: bool = False) -> list[Row]:
+    """All rows with normalised texts. Those without a visible character, or a label, are left out and counted.
+
+    `unlabelled` keeps rows without a label: an evaluation text is kept out of training all the same.
+    """
     rows: list[Row] = []
     for reading in readings:
         name = reading.source.name
         for item in reading:
             tally.read[name] += 1
-            if not item.labels:
+            if not item.labels and not unlabelled:
                 tally.unlabelled[name] += 1
             elif text := normalise(item.text):
                 group = None if item.group is None else f"{name}/{item.group}"
@@ -249,7 +252,7 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     tally = Tally()
     for_training, for_evaluation = readings(plan, data_dir)
     rows = gather(track(for_training, "reading", transient=True), tally)
-    evaluation = gather(for_evaluation, tally)
+    evaluation = gather(for_evaluation, tally, unlabelled=True)
     rows, components = deduplicate(rows, evaluation, plan.near_duplicate, tally)
     splits = split(rows, components, plan.sources, recipe.seed)
     train: list[Row] = []

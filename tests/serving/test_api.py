@@ -16,7 +16,7 @@ from serving.api import create_app
 from serving.artifact import Artifact, ArtifactError
 from serving.scorer import Scorer
 from serving.settings import Settings
-from tests.serving.conftest import Server
+from tests.service import Server
 
 RUDE = "You absolute clown, resign."
 

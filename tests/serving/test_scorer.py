@@ -38,7 +38,7 @@ def test_rude_and_thoughtful_comments_come_apart(scorer: Scorer) -> None:
     rude, thoughtful = scorer.score([RUDE, THOUGHTFUL])
     assert rude["incivility"] > 0.5 > thoughtful["incivility"]
     assert rude["report_worthy"] > thoughtful["report_worthy"]
-    assert thoughtful["constructive"] > 0.5 > rude["constructive"]
+    assert thoughtful["constructive"] > rude["constructive"] + 0.3
 
 
 def test_one_text_or_many_give_a_list_in_order(scorer: Scorer) -> None:

@@ -1,4 +1,4 @@
-"""The real artifact and a real server on a loopback port."""
+"""A real `evenhand serve` on a loopback port."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-
-from serving.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,9 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
-def scorer() -> Scorer:
-    return Scorer.load()
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("server") / "log"
+@contextmanager
+def running(log: Path) -> Iterator[Server]:
+    """Starts the service, waits until it is ready, and stops it in the end."""
     port = free_port()
     command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
     environment = {**os.environ, "EVENHAND_MAX_BODY_BYTES": str(2**20)}
