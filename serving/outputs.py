@@ -13,6 +13,7 @@ import json
 import math
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -46,7 +47,7 @@ class OutputError(ValueError):
         super().__init__(f"{', '.join(place)}: {rule}")
 
 
-class Writer:
+class Writer(ABC):
     """A context manager that writes rows beside the target and moves them there when all went well.
 
     An exception inside the ``with`` block, an interrupt included, leaves the target as it was.
@@ -102,13 +103,14 @@ class Writer:
             raise RuntimeError("write inside `with open_writer(...) as writer:`")
         return self._file
 
+    @abstractmethod
     def _write(self, columns: Mapping[str, Any], scores: Mapping[str, float] | None) -> None:
-        raise NotImplementedError
+        """Write one row, or hold it back."""
 
-    def _finish(self) -> None:
+    def _finish(self) -> None:  # noqa: B027 - a writer that holds nothing back has nothing to do
         """Write what is held back."""
 
-    def _release(self) -> None:
+    def _release(self) -> None:  # noqa: B027 - likewise
         """Let go of the file, whether or not all went well."""
 
 
@@ -150,11 +152,13 @@ class _TableWriter(Writer):
         self._write_group(self._held, self.rows - len(self._held) + 1)
         self._held = []
 
+    @abstractmethod
     def _start(self, rows: Sequence[Scored]) -> None:
-        raise NotImplementedError
+        """Open the table, its columns now settled."""
 
+    @abstractmethod
     def _write_group(self, rows: Sequence[Scored], first: int) -> None:
-        raise NotImplementedError
+        """Write rows; `first` is the number of the first of them, from 1."""
 
 
 class _CsvWriter(_TableWriter):

@@ -14,8 +14,6 @@ import pyarrow.parquet as pq
 from labels import taxonomy
 from training.record import fingerprint
 
-SPLITS = ("train", "dev", "test", "evaluation")
-
 
 @dataclass
 class Row:
