@@ -8,6 +8,12 @@ The torch network has the shipped base encoder and random heads: its speed is th
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # a script's own folder comes first, where http.py would hide the library's
+    sys.path[0] = str(Path(__file__).parents[1])
+
 import argparse
 import statistics
 import time

@@ -1,0 +1,266 @@
+"""The HTTP API under load, as ratios to the raw scorer of the same run. Loopback only; about a minute.
+
+    python benchmarks/http.py [--json figures.json]
+
+Starts `evenhand serve` with a database of its own and without the cache, so that each request is an inference. The
+scorer is measured first and last, with nothing else running, and takes EVENHAND_THREADS as the service does. The load
+comes from another process (benchmarks/load.py) on the same cores; its share of the processor is in the table.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # a script's own folder comes first, where this file would hide the library's http
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from itertools import cycle
+from socket import socket
+from typing import Any
+
+from labels import taxonomy
+from serving.scorer import Scorer
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "docs" / "examples" / "comments.jsonl"
+PATH = "/v1alpha1/comments:analyze"
+COUNT = 4096
+SENTENCES = (1, 2, 2, 1, 2)  # examples that one text is made of: its length in tokens is that of a usual comment
+CLOCK = os.sysconf("SC_CLK_TCK")
+
+CLOSED, HALF_P50, HALF_P99, GROWTH, RECOVERED = 0.8, 3.0, 10.0, 1.1, 3.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One figure and what it must be."""
+
+    what: str
+    figure: float
+    bar: str
+    met: bool
+
+
+def comments(count: int = COUNT) -> list[str]:
+    """Ordinary comments, no two the same."""
+    pieces = [text for a in taxonomy.load().attributes for text in (*a.present, *a.absent)]
+    pieces += [json.loads(line)["text"] for line in EXAMPLES.read_text(encoding="utf-8").splitlines()]
+    stream, sizes = cycle(pieces), cycle(SENTENCES)
+    return [" ".join([*(next(stream) for _ in range(next(sizes))), f"({number})"]) for number in range(count)]
+
+
+def body(text: str) -> str:
+    """A single-comment request as Perspective's clients send it."""
+    return json.dumps({"comment": {"text": text}, "languages": ["en"], "requestedAttributes": {"TOXICITY": {}}})
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+def raw(texts: Sequence[str], rounds: int) -> tuple[list[float], list[float]]:
+    """Texts a second of each round of many, and seconds of each single text."""
+    scorer = Scorer.load(threads=int(os.environ.get("EVENHAND_THREADS", "0")))
+    many, single = texts[:1024], texts[:150]
+    scorer.score(many[:256])
+    rates, seconds = [], []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        scorer.score(many)
+        rates.append(len(many) / (time.perf_counter() - began))
+    for text in single:
+        began = time.perf_counter()
+        scorer.score([text])
+        seconds.append(time.perf_counter() - began)
+    return rates, seconds
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service under measurement."""
+
+    port: int
+    pid: int
+
+    def ask(self, text: str) -> tuple[int, float]:
+        """Status and seconds of one request on a connection of its own."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.connect()
+        began = time.perf_counter()
+        connection.request("POST", PATH, body(text), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        took = time.perf_counter() - began
+        connection.close()
+        return answer.status, took
+
+    def resident(self) -> float:
+        """Resident memory in MiB (Linux)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize() / 2**20
+
+    def processor(self) -> float:
+        """Processor seconds used so far (Linux)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / CLOCK
+
+    def load(self, bodies: Sequence[str], **options: float) -> dict[str, Any]:
+        """Runs the load generator; its report, with the service's processor seconds and memory."""
+        command = [sys.executable, "-m", "benchmarks.load", "--port", str(self.port)]
+        command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        before, memory = self.processor(), [self.resident()]
+        began = time.perf_counter()
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            ended = threading.Event()
+
+            def watch() -> None:
+                while not ended.wait(0.2):
+                    memory.append(self.resident())
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            output, _ = process.communicate("\n".join(bodies).encode())
+            ended.set()
+            watcher.join()
+        report: dict[str, Any] = json.loads(output)
+        took = time.perf_counter() - began
+        report["server_share"] = (self.processor() - before) / took
+        report["client_share"] = report["processor_seconds"] / took
+        report["memory"] = memory
+        return report
+
+
+@contextmanager
+def service() -> Iterator[Running]:
+    """`evenhand serve` on a free port, ready."""
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="evenhand-bench-") as folder:
+        log = Path(folder) / "log"
+        settings = {"EVENHAND_CACHE": "0", "EVENHAND_DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3"}
+        command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, env={**os.environ, **settings}, cwd=ROOT, stdout=output, stderr=output)
+        try:
+            running = Running(port, process.pid)
+            for _ in range(300):
+                try:
+                    if running.ask("Ready?")[0] == 200:
+                        break
+                except (OSError, HTTPException):
+                    pass
+                if process.poll() is not None:
+                    raise SystemExit(log.read_text())
+                time.sleep(0.1)
+            yield running
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def measure(seconds: float, clients: int) -> tuple[list[Bar], dict[str, Any]]:
+    """All figures: those with a bar, and the records behind them."""
+    texts = comments()
+    tokens = Scorer.load(threads=1)
+    mean = statistics.mean(len(tokens.token_ids(text)) for text in texts)
+    del tokens
+    rates, singles = raw(texts, 2)
+    bodies = [body(text) for text in texts]
+    with service() as running:
+        closed = running.load(bodies, clients=clients, seconds=seconds)
+        capacity = len(closed["latencies"]) / closed["seconds"]
+        idle = [running.ask(text)[1] for text in texts[:30]]
+        half = running.load(bodies, rate=capacity / 2, seconds=seconds)
+        double = running.load(bodies, rate=capacity * 2, seconds=seconds)
+        after = [running.ask(text) for text in texts[:5]]
+    again = raw(texts, 2)
+    rate, single = statistics.median(rates + again[0]), statistics.median(singles + again[1])
+
+    def odd(report: dict[str, Any], *fine: str) -> int:
+        return sum(count for status, count in report["statuses"].items() if status not in fine)
+
+    p50, p99 = (quantile(half["latencies"], share) / single for share in (0.5, 0.99))
+    started, most = double["memory"][0], max(double["memory"])
+    normal = statistics.median(idle)
+    recovered = after[0][1] / normal
+    bars = [
+        Bar("closed loop: share of the raw scorer's throughput", capacity / rate, f">= {CLOSED}",
+            capacity / rate >= CLOSED),
+        Bar("closed loop: answers that are not 200", odd(closed, "200"), "0", not odd(closed, "200")),
+        Bar("half of capacity: p50 / raw p50 of one comment", p50, f"<= {HALF_P50}", p50 <= HALF_P50),
+        Bar("half of capacity: p99 / raw p50 of one comment", p99, f"<= {HALF_P99}", p99 <= HALF_P99),
+        Bar("half of capacity: answers that are not 200", odd(half, "200"), "0", not odd(half, "200")),
+        Bar("twice capacity: answers that are not 200 or 429", odd(double, "200", "429"), "0",
+            not odd(double, "200", "429")),
+        Bar("twice capacity: most memory / memory before", most / started, f"<= {GROWTH}", most / started <= GROWTH),
+        Bar("after it: first answer / usual answer", recovered, f"<= {RECOVERED}",
+            recovered <= RECOVERED and after[0][0] == 200),
+    ]  # fmt: skip
+    record = {
+        "tokens_mean": mean,
+        "clients": clients,
+        "settings": {name: value for name, value in os.environ.items() if name.startswith("EVENHAND_")},
+        "raw_texts_a_second": rate,
+        "raw_rounds": rates + again[0],
+        "raw_single_ms": single * 1000,
+        "idle_ms": normal * 1000,
+        "after_ms": [took * 1000 for _, took in after],
+        "phases": {
+            name: {
+                "answers_a_second": len(report["latencies"]) / report["seconds"],
+                "p50_ms": quantile(report["latencies"], 0.5) * 1000,
+                "p99_ms": quantile(report["latencies"], 0.99) * 1000,
+                **{key: report[key] for key in ("statuses", "connections", "server_share", "client_share")},
+                "memory_mib": [min(report["memory"]), max(report["memory"]), report["memory"][-1]],
+            }
+            for name, report in (("closed", closed), ("half", half), ("double", double))
+        },
+        "bars": [vars(bar) for bar in bars],
+    }
+    return bars, record
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seconds", type=float, default=10, help="length of each of the three loads")
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--json", type=Path, help="write the record of the run there")
+    options = parser.parse_args()
+    bars, record = measure(options.seconds, options.clients)
+    print(f"raw scorer: {record['raw_texts_a_second']:.0f} comments/s, one comment {record['raw_single_ms']:.2f} ms;")
+    print(f"{COUNT} texts of {record['tokens_mean']:.1f} tokens on average; one request {record['idle_ms']:.2f} ms\n")
+    print(f"{'load':<8}{'200/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'server':>8}{'client':>8}{'MiB':>12}  statuses")
+    for name, phase in record["phases"].items():
+        low, high, _ = phase["memory_mib"]
+        print(
+            f"{name:<8}{phase['answers_a_second']:>8.0f}{phase['p50_ms']:>9.1f}{phase['p99_ms']:>9.1f}"
+            f"{phase['server_share']:>8.2f}{phase['client_share']:>8.2f}{f'{low:.0f}-{high:.0f}':>12}"
+            f"  {', '.join(f'{status}: {count}' for status, count in sorted(phase['statuses'].items()))}"
+        )
+    print("(server, client: cores used)\n")
+    for bar in bars:
+        print(f"{'pass' if bar.met else 'MISS'}  {bar.what:<52}{bar.figure:>8.2f}  bar {bar.bar}")
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""A lean load generator: raw HTTP/1.1 over kept connections, so that it takes little of the server's processor.
+
+    python benchmarks/load.py --port 8000 --clients 64 --seconds 10 < bodies.jsonl        # closed loop
+    python benchmarks/load.py --port 8000 --rate 100 --seconds 10 < bodies.jsonl          # open loop, Poisson
+
+Each line of standard input is the JSON body of one request. One JSON object comes out: what was answered, when, and
+the processor time that the generator itself used. Open-loop latency counts from the moment that a request was due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import cycle
+from typing import cast
+
+PATH = "/v1alpha1/comments:analyze"
+TIME_OUT = 15.0
+NO_ANSWER = 0  # in place of a status: the time was out or the connection lost
+
+
+@dataclass
+class Report:
+    """What one run saw: `latencies` in seconds of the answers that were 200, statuses with their counts."""
+
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+    connections: int = 0
+    processor_seconds: float = 0.0
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection with at most one request under way."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.answer: asyncio.Future[int] | None = None
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        self.transport = cast(asyncio.Transport, transport)  # not a subclass in uvloop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio."""
+        self.transport = None
+        self._done(NO_ANSWER)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        self.buffer += data
+        head = self.buffer.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        lower = self.buffer[:head].lower()
+        at = lower.find(b"content-length:") + len(b"content-length:")
+        if len(self.buffer) >= head + 4 + int(lower[at : lower.find(b"\r\n", at) if b"\r\n" in lower[at:] else head]):
+            self.buffer = b""
+            self._done(int(lower[9:12]))
+
+    def _done(self, status: int) -> None:
+        if self.answer and not self.answer.done():
+            self.answer.set_result(status)
+
+    async def ask(self, request: bytes) -> int:
+        """Status of the answer."""
+        if self.transport is None:
+            return NO_ANSWER
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        try:
+            return await asyncio.wait_for(self.answer, TIME_OUT)
+        except TimeoutError:
+            self.transport.abort()
+            return NO_ANSWER
+
+
+def requests(bodies: list[str], port: int) -> Iterator[bytes]:
+    """The bodies as requests, again from the first when all were sent."""
+    head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    return cycle([f"{head}Content-Length: {len(body.encode())}\r\n\r\n{body}".encode() for body in bodies])
+
+
+async def connected(port: int) -> Connection:
+    """A new connection."""
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
+    return connection
+
+
+async def closed(port: int, clients: int, seconds: float, warm: float, stream: Iterator[bytes]) -> Report:
+    """`clients` that each send the next request when the last is answered; counts after `warm` seconds."""
+    report, counted = Report(connections=clients), Counter[int]()
+    start = time.perf_counter() + warm
+    end = start + seconds
+
+    async def client() -> None:
+        connection = await connected(port)
+        while (began := time.perf_counter()) < end:
+            status = await connection.ask(next(stream))
+            now = time.perf_counter()
+            if start <= now <= end:
+                counted[status] += 1
+                if status == 200:
+                    report.latencies.append(now - began)
+            if status == NO_ANSWER:
+                connection = await connected(port)
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    report.seconds, report.statuses = seconds, dict(counted)
+    return report
+
+
+async def opened(port: int, rate: float, seconds: float, stream: Iterator[bytes]) -> Report:
+    """Requests at random moments, `rate` a second, whether or not earlier ones are answered."""
+    report, counted, idle = Report(seconds=seconds), Counter[int](), deque[Connection]()
+    chance = random.Random(20)
+
+    async def client(due: float) -> None:
+        if idle:
+            connection = idle.pop()
+        else:
+            connection = await connected(port)
+            report.connections += 1
+        status = await connection.ask(next(stream))
+        counted[status] += 1
+        if status == 200:
+            report.latencies.append(time.perf_counter() - due)
+        if status != NO_ANSWER:
+            idle.append(connection)
+
+    async with asyncio.TaskGroup() as tasks:
+        due = begun = time.perf_counter()
+        while due < begun + seconds:
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            tasks.create_task(client(due))
+            due += chance.expovariate(rate)
+    report.statuses = dict(counted)
+    return report
+
+
+def main() -> None:
+    """Reads bodies, loads, and prints the report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--clients", type=int, default=64, help="closed loop with so many clients")
+    parser.add_argument("--rate", type=float, help="open loop with so many requests a second")
+    parser.add_argument("--warm", type=float, default=1, help="seconds of a closed loop that do not count")
+    options = parser.parse_args()
+    stream = requests([line for line in sys.stdin.read().splitlines() if line], options.port)
+    if options.rate:
+        run = opened(options.port, options.rate, options.seconds, stream)
+    else:
+        run = closed(options.port, options.clients, options.seconds, options.warm, stream)
+    try:
+        import uvloop
+
+        report = uvloop.run(run)
+    except ImportError:
+        report = asyncio.run(run)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    report.processor_seconds = used.ru_utime + used.ru_stime
+    json.dump(asdict(report), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
