@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from functools import lru_cache
+from urllib.parse import urlsplit
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -30,7 +32,7 @@ class Access:
         """
         if self._ring is None:
             # The name a browser asked for: another one than loopback is a page elsewhere that reaches in.
-            if loopback(request.url.hostname or ""):
+            if _asks_loopback(request.headers.get("host") or request.url.hostname or ""):
                 return None
             raise ApiError(403, "forbidden", "Local mode answers on loopback only; run with EVENHAND_MODE=keys.")
         secret = secret or secret_of(request)
@@ -67,6 +69,15 @@ class Access:
             return {}
         left = self._limiter.get_window_stats(RateLimitItemPerMinute(key.per_minute), key.id).remaining
         return {"X-RateLimit-Limit": str(key.per_minute), "X-RateLimit-Remaining": str(max(0, left))}
+
+
+@lru_cache(256)
+def _asks_loopback(host: str) -> bool:
+    """Whether a Host header names this machine, with or without a port."""
+    try:
+        return loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
 
 
 def secret_of(request: HTTPConnection) -> str | None:

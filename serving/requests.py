@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
 
-import anyio
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import dialects
@@ -58,13 +58,25 @@ class Requests:
         length = headers.get("content-length", "")
         declared = int(length) if length.isascii() and length.isdigit() else 0
         began, status, received = time.perf_counter(), 0, 0
-        read = anyio.Event()
         log = structlog.get_logger()
         dialect = dialects.of(scope["path"])
         extra = SECURITY | (PAGES if scope["path"].startswith(("/docs", "/static")) else {})
 
+        work = asyncio.current_task()
+        assert work
+        watcher: asyncio.Task[None] | None = None
+        gone = False
+
+        async def until_gone() -> None:
+            """Ends the work if the client goes away once its request is read."""
+            nonlocal gone
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            work.cancel()
+
         async def bounded() -> Message:
-            nonlocal received
+            nonlocal received, gone, watcher
             if declared > self.max_body_bytes:
                 raise self._too_large()
             message = await receive()
@@ -72,8 +84,10 @@ class Requests:
             if received > self.max_body_bytes:
                 # Raised where the application reads, so that it answers in its own error shape.
                 raise self._too_large()
-            if not message.get("more_body", False):
-                read.set()
+            if message["type"] == "http.disconnect":
+                gone = True
+            elif not message.get("more_body", False) and watcher is None:
+                watcher = asyncio.create_task(until_gone())
             return message
 
         async def reply(message: Message) -> None:
@@ -86,14 +100,9 @@ class Requests:
                     sent.setdefault(name, value)
                 for name, value in scope["state"].get("answer_headers", {}).items():
                     sent[name] = value
+            elif watcher and not message.get("more_body", False):
+                watcher.cancel()  # the server calls the end of an answer a disconnect too
             await send(message)
-
-        async def until_gone() -> None:
-            """Ends the work if the client goes away once its request is read."""
-            await read.wait()
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            tasks.cancel_scope.cancel()
 
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > self.max_header_bytes:
@@ -102,27 +111,30 @@ class Requests:
                 )
                 await answer(HTTPConnection(scope), error)(scope, receive, reply)
                 return
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(until_gone)
-                await self.app(scope, bounded, reply)
-                tasks.cancel_scope.cancel()
+            await self.app(scope, bounded, reply)
+        except asyncio.CancelledError:
+            if not gone or work.uncancel():
+                raise  # the server itself stops
+        except ClientDisconnect:
+            pass
         except Exception as error:
             # Caught here and not passed on: the server would log the message, which could quote a comment.
-            while isinstance(error, ExceptionGroup):
-                error = error.exceptions[0]
             log.error("unexpected error", type=type(error).__name__, request_id=request_id)
             if not status:
                 failure = ApiError(500, "internal_error", "The service failed; the log has the request id.")
                 await answer(HTTPConnection(scope), failure)(scope, receive, reply)
         finally:
+            if watcher:
+                watcher.cancel()
             took = time.perf_counter() - began
-            self.metrics.requests.labels(dialect.name, str(status or CLIENT_CLOSED)).inc()
+            status = CLIENT_CLOSED if gone or not status else status
+            self.metrics.requests.labels(dialect.name, str(status)).inc()
             self.metrics.request_seconds.labels(dialect.name).observe(took)
             log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],  # never the query: keys may travel there
-                status=status or CLIENT_CLOSED,
+                status=status,
                 ms=round(took * 1000, 1),
                 request_id=request_id,
             )

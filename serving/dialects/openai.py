@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from labels import taxonomy
 from serving import service
-from serving.dialects.bodies import described, read
+from serving.dialects.bodies import ByHand, described, read
 from serving.dialects.dialect import Dialect
 from serving.errors import ApiError
 from serving.schemas import MAX_COMMENTS, MAX_TEXT_BYTES
@@ -120,7 +120,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
-router = APIRouter(tags=["openai"])
+router = APIRouter(route_class=ByHand, tags=["openai"])
 
 
 @router.post(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from serving import service
-from serving.dialects.bodies import described
+from serving.dialects.bodies import ByHand, described
 from serving.dialects.perspective import batch, discovery, schemas
 from serving.dialects.perspective.analyze import analyze
 from serving.dialects.perspective.errors import render
@@ -34,7 +34,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 AT_ONCE = 64  # parts of one batch that are in the engine at a time
 
-router = APIRouter(tags=["perspective"])
+router = APIRouter(route_class=ByHand, tags=["perspective"])
 
 
 class Json(JSONResponse):
