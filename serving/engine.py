@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 from cachetools import LRUCache
 
-from serving.artifact import Artifact, Manifest
+from serving.artifact import Artifact, ArtifactError, Manifest
 from serving.metrics import Metrics
 from serving.scorer import Scorer, Scores, ScoringError
 from serving.text import normalise
@@ -145,7 +145,8 @@ class Engine:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
     async def stop(self) -> None:
-        """Stops the workers; what still waits is refused."""
+        """Stops the workers; what still waits, or comes later, is refused."""
+        self._loaded = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -225,13 +226,16 @@ class Engine:
 
     def _current(self) -> _Loaded:
         if self._loaded is None:
-            raise NotReadyError("The model is not loaded yet; try again shortly.")
+            raise NotReadyError("No model is loaded; try again shortly.")
         return self._loaded
 
     async def _load(self, artifact: Artifact) -> Manifest:
         def load() -> Scorer:
             scorer = Scorer(artifact, self._threads)
-            scorer.score([WARM_UP])
+            try:
+                scorer.score([WARM_UP])
+            except Exception as error:  # a model that starts and cannot run is as bad as one that does not start
+                raise ArtifactError(f"{artifact.path}: the model cannot score: {type(error).__name__}") from None
             return scorer
 
         scorer = await asyncio.to_thread(load)
