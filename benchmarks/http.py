@@ -110,6 +110,14 @@ class Running:
         connection.close()
         return answer.status, took
 
+    def get(self, path: str) -> str:
+        """The body that a path answers with."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("GET", path)
+        answer = connection.getresponse().read().decode()
+        connection.close()
+        return answer
+
     def resident(self) -> float:
         """Resident memory in MiB (Linux)."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])

@@ -19,10 +19,11 @@ import pytest
 
 @dataclass(frozen=True)
 class Server:
-    """A running `evenhand serve`: where it listens and what it has logged so far."""
+    """A running `evenhand serve`: where it listens, what it has logged so far, and its process."""
 
     url: str
     log: Path
+    pid: int
 
 
 def free_port() -> int:
@@ -55,7 +56,7 @@ def running(log: Path, **settings: str) -> Iterator[Server]:
                 time.sleep(0.1)
         else:
             pytest.fail(f"the server did not become ready:\n{log.read_text()}")
-        yield Server(url, log)
+        yield Server(url, log, process.pid)
     finally:
         process.terminate()
         # The server shuts down in order, then ends by the signal that asked it to.
