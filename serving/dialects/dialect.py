@@ -23,6 +23,10 @@ class Dialect:
     browsers: bool = False
     headers: Callable[[ApiError], dict[str, str]] = field(default=lambda error: {})
 
+    def covers(self, path: str) -> bool:
+        """Whether a path is one of the prefixes or below it: `/healthz` is not below `/health`."""
+        return any(path == one or path.startswith(one if one[-1] == "/" else f"{one}/") for one in self.prefixes)
+
 
 def request_id(request: HTTPConnection) -> str:
     """The id that the answer's X-Request-ID names too."""
