@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -28,13 +29,12 @@ from serving.text import normalise
 
 WARM_UP = "One warm-up prediction, so that the first reader does not wait for it."
 
-# One batch, and what one request may have in the queue at a time. Texts of like length share an
-# inference inside the scorer; characters bound how long a worker is away.
-BATCH_TEXTS = 64
+# One batch. Texts of like length share an inference inside the scorer; characters bound how long a worker is
+# away. Half of the clients' requests are read and answered while the other half is scored: docs/performance.md.
+BATCH_TEXTS = 32
 BATCH_CHARACTERS = 16_384
-BULK_REQUESTS = (
-    2  # requests of more than one batch that are served at a time: the rest of the queue is for single texts
-)
+# Requests of more than their share that are served at a time: the rest of the queue is for others.
+BULK_REQUESTS = 2
 
 
 class EngineError(Exception):
@@ -63,7 +63,7 @@ class InferenceError(EngineError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the engine takes on: `queue` texts waiting, `deadline` seconds for a batch's worth of a
+    """How much the engine takes on: `queue` texts waiting, `deadline` seconds for a share of a
     request, `wait` seconds at most to let a batch fill while requests keep coming, `cache` texts whose
     scores are kept.
     """
@@ -99,20 +99,23 @@ class _Item:
 
 
 class Engine:
-    """Scores texts for concurrent requests on `workers` threads, each inference on `threads` of its own.
+    """Scores texts for concurrent requests on `workers` threads (0: one for each core), each inference on
+    `threads` of its own (0: every core).
 
     Use on one event loop: `start`, then `score` from any task, then `stop`.
     """
 
-    def __init__(self, path: Path | None, metrics: Metrics, limits: Limits, threads: int = 0, workers: int = 1) -> None:
+    def __init__(self, path: Path | None, metrics: Metrics, limits: Limits, threads: int = 1, workers: int = 0) -> None:
         """Verifies the artifact at `path` (None: the one that ships). Raises ArtifactError."""
         self._path = path
         self._artifact = Artifact.load(path)
         self._metrics = metrics
         self._limits = limits
         self._threads = threads
-        self._workers = workers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="scoring")
+        self._workers = workers or cores()
+        # What one request may have in the queue at a time: work for every worker, and room for others.
+        self._share = max(BATCH_TEXTS, min(BATCH_TEXTS * self._workers, limits.queue // 4))
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="scoring")
         self._queue: deque[_Item] = deque()
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -177,24 +180,28 @@ class Engine:
         for index, text in enumerate(clean):
             if not text:
                 raise ScoringError(index, "expected a text with at least one visible character")
-        bulk = len(clean) > BATCH_TEXTS
+        bulk = len(clean) > self._share
         if len(self._queue) >= self._limits.queue or (bulk and self._bulk >= BULK_REQUESTS):
             raise BusyError(max(1, math.ceil(len(self._queue) / self._rate)))
         self._bulk += bulk
         try:
             answers: list[tuple[_Loaded, Scores]] = []
-            for part in parts(clean):
+            for part in parts(clean, self._share):
                 answers += await self._part(loaded, part)
             if any(by is not answers[0][0] for by, _ in answers[1:]):
                 # The model changed on the way: one answer never mixes two.
-                answers = [answer for part in parts(clean) for answer in await self._part(self._current(), part)]
+                answers = [
+                    answer
+                    for part in parts(clean, self._share)
+                    for answer in await self._part(self._current(), part)
+                ]
         finally:
             self._bulk -= bulk
         by = answers[0][0] if answers else loaded
         return Scored(by.scorer.manifest, [scores for _, scores in answers])
 
     async def _part(self, loaded: _Loaded, texts: Sequence[str]) -> list[tuple[_Loaded, Scores]]:
-        """Scores of one batch's worth of texts, from the cache or the queue."""
+        """Scores of one share of a request, from the cache or the queue."""
         digests = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
         known = [loaded.cache.get(digest) for digest in digests]
         self._metrics.cache_hits.inc(sum(scores is not None for scores in known))
@@ -310,17 +317,23 @@ class Engine:
                 item.answer.set_result(answer)
 
 
-def parts(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in order, cut into parts of at most BATCH_TEXTS texts and BATCH_CHARACTERS characters; a
-    longer text is a part by itself.
+def parts(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+    """The texts in order, cut into parts of at most `most` texts and as many characters as their batches may
+    hold; a longer text is a part by itself.
     """
+    characters = BATCH_CHARACTERS * most // BATCH_TEXTS
     part: list[str] = []
     size = 0
     for text in texts:
-        if part and (len(part) == BATCH_TEXTS or size + len(text) > BATCH_CHARACTERS):
+        if part and (len(part) == most or size + len(text) > characters):
             yield part
             part, size = [], 0
         part.append(text)
         size += len(text)
     if part:
         yield part
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     flag_threshold: float = Field(
         0.5, gt=0, le=1, description="score from which an OpenAI category is true and an input flagged"
     )
-    workers: int = Field(1, ge=1, le=64, description="batches that are scored at a time")
-    threads: int = Field(0, ge=0, le=1024, description="threads of one inference; 0: every core")
+    workers: int = Field(0, ge=0, le=64, description="batches that are scored at a time; 0: one for each core")
+    threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: every core")
     queue: int = Field(256, ge=1, le=100_000, description="texts that may wait; more is answered 429")
     deadline_ms: int = Field(5000, ge=10, le=600_000, description="longest wait for scores; then 504")
     batch_wait_ms: float = Field(2.0, ge=0, le=50, description="longest wait for a batch to fill under load")
