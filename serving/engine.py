@@ -122,6 +122,7 @@ class Engine:
         self._loaded: _Loaded | None = None
         self._failed = False
         self._bulk = 0
+        self._idle = 0
         self._last_batch = 0
         self._rate = 200.0  # texts a second, smoothed: for Retry-After only
         self._reloading = asyncio.Lock()
@@ -255,7 +256,9 @@ class Engine:
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self._idle += 1
             batch = await self._take()
+            self._idle -= 1
             loaded = self._current()
             began = time.perf_counter()
             for item in batch:
@@ -293,7 +296,8 @@ class Engine:
                 await asyncio.sleep(self._limits.wait)
             batch: list[_Item] = []
             size = 0
-            while self._queue and len(batch) < BATCH_TEXTS:
+            most = min(BATCH_TEXTS, math.ceil(len(self._queue) / self._idle))  # idle workers share what waits
+            while self._queue and len(batch) < most:
                 item = self._queue[0]
                 if item.answer.done():  # cancelled, or out of time: not worth an inference
                     self._metrics.dropped.inc()

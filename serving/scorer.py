@@ -18,6 +18,7 @@ from serving.windows import combine, cut
 # Padded tokens of one inference. Small batches of like length waste least padding, and int8
 # activations are scaled per batch: the fewer neighbours, the nearer to a text scored alone.
 BATCH_TOKENS = 2048
+ONE_THREAD_TOKENS = 512  # one thread gains nothing from more: docs/performance.md
 AT_ONCE = 256  # texts that are tokenised and sorted together
 
 Floats = npt.NDArray[np.float32]
@@ -63,6 +64,7 @@ class Scorer:
         self._slope = np.array([head.slope for head in manifest.attributes], np.float32)
         self._intercept = np.array([head.intercept for head in manifest.attributes], np.float32)
         self._highest = np.array([head.combine == "max" for head in manifest.attributes], np.bool_)
+        self._batch_tokens = ONE_THREAD_TOKENS if threads == 1 else BATCH_TOKENS
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
@@ -154,7 +156,7 @@ class Scorer:
             end, longest = start, 0
             while end < len(order):
                 longest = len(windows[order[end]]) + 2
-                if end > start and (end - start + 1) * longest > BATCH_TOKENS:
+                if end > start and (end - start + 1) * longest > self._batch_tokens:
                     longest = len(windows[order[end - 1]]) + 2
                     break
                 end += 1
