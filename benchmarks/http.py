@@ -3,8 +3,9 @@
     python benchmarks/http.py [--json figures.json]
 
 Starts `evenhand serve` with a database of its own and without the cache, so that each request is an inference. The
-scorer is measured first and last, with nothing else running, and takes EVENHAND_THREADS as the service does. The load
-comes from another process (benchmarks/load.py) on the same cores; its share of the processor is in the table.
+scorer is measured first and last, with nothing else running, each inference on every core: the faster way for it. The
+load comes from another process (benchmarks/load.py) on the same cores; its share of the processor is in the table.
+EVENHAND_… settings reach the service.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def raw(texts: Sequence[str], rounds: int) -> tuple[list[float], list[float]]:
     """Texts a second of each round of many, and seconds of each single text."""
-    scorer = Scorer.load(threads=int(os.environ.get("EVENHAND_THREADS", "0")))
+    scorer = Scorer.load()
     many, single = texts[:1024], texts[:150]
     scorer.score(many[:256])
     rates, seconds = [], []

@@ -70,7 +70,7 @@ class Limits:
 
     queue: int = 256
     deadline: float = 5.0
-    wait: float = 0.002
+    wait: float = 0.0
     cache: int = 20_000
 
 

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: every core")
     queue: int = Field(256, ge=1, le=100_000, description="texts that may wait; more is answered 429")
     deadline_ms: int = Field(5000, ge=10, le=600_000, description="longest wait for scores; then 504")
-    batch_wait_ms: float = Field(2.0, ge=0, le=50, description="longest wait for a batch to fill under load")
+    batch_wait_ms: float = Field(0.0, ge=0, le=50, description="longest wait for a batch to fill under load")
     cache: int = Field(20_000, ge=0, le=10_000_000, description="texts whose scores are kept in memory, by hash")
     max_body_bytes: int = Field(
         64 * 2**20, ge=1024, description="largest request body; 1,000 longest comments escaped as JSON fit"
