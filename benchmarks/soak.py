@@ -69,6 +69,7 @@ async def visit(port: int, kind: str, chance: random.Random, texts: list[str]) -
         path, sent = PATH, body(f"{chance.choice(texts)} {chance.random()}")
     content = sent.encode()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    head += "Connection: close\r\n" if many else ""
     request = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
     plug = socket.socket()
     if many:

@@ -192,9 +192,7 @@ class Engine:
             if any(by is not answers[0][0] for by, _ in answers[1:]):
                 # The model changed on the way: one answer never mixes two.
                 answers = [
-                    answer
-                    for part in parts(clean, self._share)
-                    for answer in await self._part(self._current(), part)
+                    answer for part in parts(clean, self._share) for answer in await self._part(self._current(), part)
                 ]
         finally:
             self._bulk -= bulk

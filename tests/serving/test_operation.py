@@ -107,7 +107,7 @@ def test_a_new_model_is_loaded_without_a_failed_request(own: Server, folder: Pat
     version = f"by {how}"
 
     def client(number: int) -> list[tuple[int, str]]:
-        seen = []
+        seen: list[tuple[int, str]] = []
         with httpx.Client(base_url=own.url, timeout=60) as http:
             while not over.is_set():
                 answer = analyze(http, f"You clown, number {number} {len(seen)}.")
