@@ -17,6 +17,7 @@ from serving.artifact import Artifact, ArtifactError
 from serving.scorer import Scorer
 from serving.settings import Settings
 from tests.service import Server
+from tests.serving.test_scorer import BATCH_MOST
 
 RUDE = "You absolute clown, resign."
 
@@ -46,7 +47,7 @@ def test_scores_come_back_in_order_with_the_model_named(server: Server, scorer: 
     assert answer["model"] == {"name": scorer.manifest.name, "version": scorer.manifest.version}
     assert [result["id"] for result in answer["results"]] == ["c0", "c1", "c2"]
     for result, expected in zip(answer["results"], scorer.score(texts), strict=True):
-        assert result["scores"] == pytest.approx(dict(expected), abs=1e-6)
+        assert result["scores"] == pytest.approx(dict(expected), abs=BATCH_MOST)
         assert "error" not in result
 
 
