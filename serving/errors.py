@@ -57,7 +57,9 @@ def invalid_json() -> ApiError:
 
 def invalid(location: tuple[Any, ...], rule: str) -> ApiError:
     """A field breaks a rule. The value itself, which could be comment text, is never repeated."""
-    field = ".".join(str(part) for part in location if part != "body") or "body"
+    # The framework puts "body" in front; a field of that name further in is the field.
+    location = location[1:] if location[:1] == ("body",) else location
+    field = ".".join(map(str, location)) or "body"
     return ApiError(422, "invalid_request", f"{field}: {rule}", field)
 
 

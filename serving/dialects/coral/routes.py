@@ -81,8 +81,8 @@ async def moderate(request: Request) -> Response:
     if unscored := [rule.attribute for rule in site.rules if rule.attribute not in scores]:
         log.warning("a rule asks for what this model does not score", attribute=unscored[0])
     decision = policy.decide(scores, site.rules)
-    found = decision and answer(decision, site, scored.model, scores)
-    log.info("coral", action=decision.action if decision else None, rule=decision.rule if decision else None)
+    log.info("coral decision", action=decision.action if decision else None, rule=decision.rule if decision else None)
+    found = answer(decision, site, scored.model, scores) if decision else None
     return Response(found.wire(), media_type="application/json") if found else Response(status_code=204)
 
 
