@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from serving import policy
 from serving.api import create_app
 from serving.settings import Settings
-from serving.sites import Sites, SitesError
+from serving.sites import Sites, SitesError, Table
 
 ROOT = Path(__file__).parents[2]
 SECRET = "empsec_" + "0a" * 32
@@ -135,3 +137,18 @@ def test_a_service_with_a_bad_file_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "coral.toml").write_text("[sites.a]\n")
     with pytest.raises(SitesError, match="site 'a'"):
         create_app(Settings(coral=tmp_path / "coral.toml"))
+
+
+def test_every_key_and_action_is_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "coral.md").read_text(encoding="utf-8")
+    rows = "".join(line for line in guide.splitlines() if line.startswith("| `"))
+    for name in (*Table.model_fields, *get_args(policy.Action)):
+        assert f"`{name}`" in rows, name
+
+
+def test_the_file_in_the_guide_loads(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "coral.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```toml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    site = load(tmp_path, block, {"EVENHAND_CORAL_SECRET": SECRET}).default
+    assert site is not None
+    assert site.rules == policy.DEFAULT

@@ -41,6 +41,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 DESCRIBED: dict[str, Any] = {
+    "security": [],  # no API key: the signature
     "parameters": [
         {
             "name": HEADER,
