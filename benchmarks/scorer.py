@@ -62,14 +62,13 @@ def rivals(scorer: Scorer, artifact: Path) -> dict[str, Score]:
     tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    bert = transformers.BertConfig(num_labels=6)  # its defaults are BERT-base's
+    bert = transformers.BertConfig()  # its defaults are BERT-base's
     albert = transformers.AlbertConfig(
         # albert-base-v2's; the words are BERT's, so that all read the same tokens
         vocab_size=bert.vocab_size,
         hidden_size=768,
         intermediate_size=3072,
         num_attention_heads=12,
-        num_labels=6,
     )
     networks = {
         SAME: network.build(locate(scorer.manifest.base), scorer.attributes, dropout=0.0),

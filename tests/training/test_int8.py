@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ ATTRIBUTES = ("incivility", "constructive", "reasoning")
 LIMIT = 60  # tokens
 
 
-def small(**changes: object) -> Network:
+def small(**changes: Any) -> Network:
     """A BERT network with random weights, its layer norms and prior not at their defaults."""
     torch.manual_seed(3)
     config = BertConfig(
@@ -44,7 +45,9 @@ def batch(rows: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
     return ids * mask, mask
 
 
-def run(session: onnxruntime.InferenceSession, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
+def run(
+    session: onnxruntime.InferenceSession, ids: torch.Tensor, mask: torch.Tensor
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     (logits,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
     return np.asarray(logits)
 
