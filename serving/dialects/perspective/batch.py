@@ -48,7 +48,10 @@ def _part(number: int, part: Message) -> Part:
     words = head.lstrip().split(b"\n", 1)[0].decode("latin-1").split()
     if len(words) < 2:
         raise PerspectiveError(f"Part {number}: expected a request line such as POST /v1alpha1/comments:analyze.")
-    target = urlsplit(words[1])
+    try:
+        target = urlsplit(words[1])
+    except ValueError:
+        raise PerspectiveError(f"Part {number}: the request line holds no valid address.") from None
     query = {name: values[-1] for name, values in parse_qs(target.query).items()}
     # A long id is folded over lines; unfolded, the break is gone and the white space stays.
     content_id = str(part.get("Content-ID", f"<{number}>")).replace("\r", "").replace("\n", "")
