@@ -58,12 +58,19 @@ class TeiError(BaseModel):
     error_type: str
 
 
+class Classifier(BaseModel):
+    """The labels and their numbers."""
+
+    id2label: dict[str, str]
+    label2id: dict[str, int]
+
+
 class Info(BaseModel):
     """What is served, with the names that clients of text-embeddings-inference read."""
 
     model_id: str
     model_sha: str
-    model_type: dict[str, dict[str, dict[str, str]]]
+    model_type: dict[str, Classifier]
     max_input_length: int
     max_client_batch_size: int
     version: str
@@ -129,11 +136,15 @@ async def info(request: Request) -> Info:
     await here.admit(request, "score")
     labels = here.engine.attributes
     manifest = here.engine.manifest
-    names = {str(number): name for number, name in enumerate(labels)}
     return Info(
         model_id=manifest.name,
         model_sha=manifest.files["model.onnx"],
-        model_type={"classifier": {"id2label": names, "label2id": {name: number for number, name in names.items()}}},
+        model_type={
+            "classifier": Classifier(
+                id2label={str(number): name for number, name in enumerate(labels)},
+                label2id={name: number for number, name in enumerate(labels)},
+            )
+        },
         max_input_length=MAX_TEXT_BYTES,
         max_client_batch_size=MAX_COMMENTS,
         version=__version__,
