@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
-from email.policy import HTTP
+from email.policy import compat32
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -30,10 +30,11 @@ class Part:
 def read(content_type: str, body: bytes) -> list[Part]:
     """The calls of a batch, in order. Raises PerspectiveError, which names the part."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + body) if "multipart/" in content_type.lower() else None
-    if message is None or not message.is_multipart():
+    # The older policy: the newer ones raise IndexError and more on headers that a client may well send.
+    message = BytesParser(policy=compat32).parsebytes(head + body)
+    parts: list[Message] | str = message.get_payload()
+    if not isinstance(parts, list):
         raise PerspectiveError("The batch must be multipart/mixed with a boundary.")
-    parts = list(message.iter_parts())
     if len(parts) > MOST:
         raise PerspectiveError(f"The batch has {len(parts)} parts; at most {MOST} are answered.")
     return [_part(number, part) for number, part in enumerate(parts)]
