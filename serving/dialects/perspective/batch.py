@@ -32,9 +32,9 @@ def read(content_type: str, body: bytes) -> list[Part]:
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
     # The older policy: the newer ones raise IndexError and more on headers that a client may well send.
     message = BytesParser(policy=compat32).parsebytes(head + body)
-    parts: list[Message] | str = message.get_payload()
-    if not isinstance(parts, list):
+    if not message.is_multipart():
         raise PerspectiveError("The batch must be multipart/mixed with a boundary.")
+    parts = [part for part in message.get_payload() if isinstance(part, Message)]
     if len(parts) > MOST:
         raise PerspectiveError(f"The batch has {len(parts)} parts; at most {MOST} are answered.")
     return [_part(number, part) for number, part in enumerate(parts)]

@@ -111,7 +111,8 @@ def test_c_languages_as_list_as_word_and_absent(server: Server, languages: Any) 
 
 
 def test_d_an_empty_message_has_details(server: Server) -> None:
-    for body in ({}, b"", b"null", b"[]", b"{"):
+    bodies: list[Any] = [{}, b"", b"null", b"[]", b"{"]
+    for body in bodies:
         for path in (ANALYZE, SUGGEST):
             assert google_error(post(server, path, body), 400)
 

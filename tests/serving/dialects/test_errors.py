@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,7 +35,7 @@ from tests.serving.dialects.conftest import Keys
 PLAIN_ONLY = "Currently, only 'PLAIN_TEXT' comments are supported"
 BOTH = "Context can have either entries or article_and_parent_comment, but both fields were populated."
 # Each dialect's way to score one text.
-ASK = {
+ASK: dict[str, Callable[[str], tuple[str, Any]]] = {
     "perspective": lambda text: (ANALYZE, comment(text)),
     "openai": lambda text: ("/v1/moderations", {"input": text}),
     "tei": lambda text: ("/predict", {"inputs": text}),

@@ -43,7 +43,8 @@ def test_several_texts_and_parts_of_one(client: openai.OpenAI) -> None:
     assert [result.flagged for result in several] == [False, True, False, False]
     assert several[1].category_scores == client.moderations.create(input=RUDE).results[0].category_scores
     assert (several[2].model_extra or {})["not_assessed"] == list(CATEGORIES)
-    (parts,) = client.moderations.create(input=[{"type": "text", "text": KIND}, {"type": "text", "text": RUDE}]).results
+    said: list[Any] = [{"type": "text", "text": text} for text in (KIND, RUDE)]
+    (parts,) = client.moderations.create(input=said).results
     (joined,) = client.moderations.create(input=f"{KIND}\n{RUDE}").results
     assert parts.category_scores == joined.category_scores
 

@@ -40,7 +40,13 @@ JSONS = st.recursive(
 )
 # A good message of each kind with all its members, and what no client should send in their places.
 CONTEXT = {"entries": [{"text": '{"Coral_comment_id": "c", "url": "u"}', "type": "PLAIN_TEXT"}]}
-COMMON = {"context": CONTEXT, "languages": ["en"], "clientToken": "t", "sessionId": "s", "communityId": "c"}
+COMMON: dict[str, Any] = {
+    "context": CONTEXT,
+    "languages": ["en"],
+    "clientToken": "t",
+    "sessionId": "s",
+    "communityId": "c",
+}
 LABELS = {
     "summaryScore": {"value": 1, "type": "PROBABILITY"},
     "spanScores": [{"begin": 0, "end": 2, "score": {"value": 0}}],
