@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -219,3 +220,20 @@ def test_a_batch_is_read_or_refused(kind: str, body: bytes) -> None:
         return
     written = batch.write([(part, 200, {}, {}) for part in parts], "c")
     assert written.count(b"--c") >= len(parts) + 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--b\r\n\r\n\r\n" * 500_000,
+        b"--b\r\nContent-Type: application/http\r\n\r\n" + b"\r\n" * 2_000_000 + b"--b--",
+        b"--b\r\nContent-ID: <a>\r\n" + b" b\r\n" * 1_000_000 + b"\r\n\r\n--b--",
+        b"".join(b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (i, i + 1) for i in range(2000)),
+    ],
+    ids=["empty parts", "empty lines", "a folded header", "nested"],
+)
+def test_a_batch_takes_time_by_its_size_alone(body: bytes) -> None:
+    began = time.perf_counter()
+    with pytest.raises(PerspectiveError):
+        batch.read("multipart/mixed; boundary=b", body)
+    assert time.perf_counter() - began < 3
