@@ -10,4 +10,4 @@ DIALECTS = (perspective.DIALECT, openai.DIALECT, tei.DIALECT, coral.DIALECT, nat
 
 def of(path: str) -> Dialect:
     """The dialect that a path belongs to; the native one if to no other."""
-    return next((dialect for dialect in DIALECTS if path.startswith(dialect.prefixes)), native.DIALECT)
+    return next((dialect for dialect in DIALECTS if dialect.covers(path)), native.DIALECT)

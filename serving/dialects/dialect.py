@@ -15,13 +15,20 @@ Render = Callable[[ApiError, HTTPConnection], tuple[int, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Dialect:
-    """`render` turns an error and its request into status and body. `browsers`: pages elsewhere may call it."""
+    """`render` turns an error and its request into status and body. `browsers`: pages elsewhere may call it.
+
+    A prefix that ends in a slash stands for all paths below it, another for itself.
+    """
 
     name: str
     prefixes: tuple[str, ...]
     render: Render
     browsers: bool = False
     headers: Callable[[ApiError], dict[str, str]] = field(default=lambda error: {})
+
+    def covers(self, path: str) -> bool:
+        """Whether a path is one of this dialect's."""
+        return any(path.startswith(p) if p.endswith("/") else path == p for p in self.prefixes)
 
 
 def request_id(request: HTTPConnection) -> str:
