@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from serving import __version__, cors, handlers
+from serving import __version__, cors, handlers, language
 from serving.access import Access
 from serving.artifact import ArtifactError
 from serving.dialects import coral, native, openai, perspective, tei
@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _start(engine: Engine) -> None:
     log = structlog.get_logger()
     try:
+        await asyncio.to_thread(language.load)
         await engine.start()
     except Exception as error:  # whatever it is, the service stays up, not ready, and says so
         reason = str(error) if isinstance(error, ArtifactError) else type(error).__name__
