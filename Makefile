@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := .venv-dev/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit train card lock clean chromium
+.PHONY: help run test lint types unit train card lock clean chromium nodejs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ lint: .venv-dev/ready ## Check style and formatting
 types: .venv-dev/ready ## Check types
 	$(BIN)/mypy
 
-unit: .venv-dev/ready chromium ## Run the tests
+unit: .venv-dev/ready chromium nodejs ## Run the tests
 	$(BIN)/pytest
 
 # After an interruption, `make train` goes on from the last checkpoint. INSTALL=serving/model replaces the
@@ -72,6 +72,10 @@ clean: ## Remove environments and caches; data and runs stay
 # The browser that opens the API's /docs page in the tests.
 chromium:
 	@command -v chromium >/dev/null || { $(call system,chromium); }
+
+# Runs the JavaScript clients of the tests.
+nodejs:
+	@command -v node >/dev/null || { $(call system,nodejs); }
 
 # $(call environment,FOLDER,LOCK): a virtual environment with the locked packages and this checkout.
 define environment

@@ -43,15 +43,15 @@ def _one_line_errors() -> Iterator[None]:
 @keys.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="Who it is for; unique.")],
-    scope: Annotated[list[str], typer.Option(help=f"What it may do, repeatable: {', '.join(api_keys.SCOPES)}.")] = [
-        "score",
-        "feedback",
-    ],  # noqa: B006 - typer's way
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=f"What it may do, repeatable: {', '.join(api_keys.SCOPES)}. [default: score, feedback]"),
+    ] = None,
     per_minute: Annotated[int, typer.Option(help="Comments it may score a minute; 0 is no limit.")] = 6000,
 ) -> None:
     """Make a key and print it: the only time that it can be seen."""
     with _one_line_errors(), opened() as store:
-        key, secret = api_keys.create(store, name, scope, per_minute)
+        key, secret = api_keys.create(store, name, scope or ["score", "feedback"], per_minute)
     typer.echo(f"key {key.id} for {key.name}: {', '.join(key.scopes)}; write it down, it is not stored", err=True)
     typer.echo(secret)
 

@@ -13,7 +13,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from serving import __version__, cors, handlers
+from serving import __version__, cors, handlers, language
 from serving.access import Access
 from serving.artifact import ArtifactError
 from serving.dialects import coral, native, openai, perspective, tei
@@ -24,6 +24,7 @@ from serving.metrics import Metrics
 from serving.requests import Requests
 from serving.service import Service
 from serving.settings import Settings
+from serving.sites import Sites
 from serving.store import Store
 
 
@@ -37,7 +38,8 @@ def create_app(settings: Settings) -> FastAPI:
     limits = Limits(settings.queue, settings.deadline_ms / 1000, settings.batch_wait_ms / 1000, settings.cache)
     engine = Engine(settings.model, metrics, limits, settings.threads, settings.workers)
     access = Access(KeyRing(store) if settings.mode == "keys" else None)
-    service = Service(settings, metrics, engine, access, store)
+    sites = Sites.load(settings.coral, strict=settings.mode == "keys")
+    service = Service(settings, metrics, engine, access, store, sites)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -78,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _start(engine: Engine) -> None:
     log = structlog.get_logger()
     try:
+        await asyncio.to_thread(language.load)
         await engine.start()
     except Exception as error:  # whatever it is, the service stays up, not ready, and says so
         reason = str(error) if isinstance(error, ArtifactError) else type(error).__name__

@@ -103,11 +103,18 @@ class KeyRing:
 
         Raises SQLAlchemyError if the database does not answer: a key that may be revoked is not good.
         """
+        now, sha256 = time.monotonic(), digest(secret)
+        # One that is not there may have been made since: a new key works at once.
+        return (await self._since(now - FRESH_SECONDS)).get(sha256) or (await self._since(now)).get(sha256)
+
+    async def _since(self, moment: float) -> Mapping[str, Key]:
+        """The keys as they were then or later."""
         async with self._reading:
-            if time.monotonic() - self._read_at > FRESH_SECONDS:
+            if self._read_at < moment:
+                began = time.monotonic()
                 self._keys = await asyncio.to_thread(self._read)
-                self._read_at = time.monotonic()
-        return self._keys.get(digest(secret))
+                self._read_at = began
+            return self._keys
 
     def _read(self) -> dict[str, Key]:
         with self._store.session() as session:

@@ -105,10 +105,10 @@ class Requests:
             await send(message)
 
         try:
-            if sum(len(name) + len(value) for name, value in scope["headers"]) > self.max_header_bytes:
-                error = ApiError(
-                    431, "headers_too_large", f"The headers are larger than {self.max_header_bytes} bytes."
-                )
+            line = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+            if line + sum(len(name) + len(value) for name, value in scope["headers"]) > self.max_header_bytes:
+                text = f"Address and headers are larger than {self.max_header_bytes} bytes."
+                error = ApiError(431, "headers_too_large", text)
                 await answer(HTTPConnection(scope), error)(scope, receive, reply)
                 return
             await self.app(scope, bounded, reply)

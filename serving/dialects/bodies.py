@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine
+import re
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
-from serving.errors import invalid_field, invalid_json
+from serving.errors import ApiError, invalid, invalid_json
 
 M = TypeVar("M", bound=BaseModel)
+LONE = re.compile("[\ud800-\udfff]")
+
+
+def load(body: bytes | str) -> Any:
+    """JSON as Python. Half an emoji, which is left where a client cuts a text in its middle, becomes U+FFFD:
+    it is as long in UTF-16, and can be written out again.
+
+    Raises ValueError, and RecursionError if nested too deeply.
+    """
+    return _well_formed(json.loads(body))
+
+
+def _well_formed(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else LONE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_well_formed(item) for item in value]
+    if isinstance(value, dict):
+        return {_well_formed(name): _well_formed(item) for name, item in value.items()}
+    return value
 
 
 class ByHand(APIRoute):
@@ -29,13 +50,27 @@ class ByHand(APIRoute):
 def read(body: bytes, kind: type[M]) -> M:
     """A body as a message. Raises ApiError: invalid_json, or invalid_request with the field and the rule."""
     try:
-        content = json.loads(body)
+        content = load(body)
     except (ValueError, RecursionError):
         raise invalid_json() from None
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise invalid_field(error) from None
+        raise _complaint(error, content) from None
+
+
+def _complaint(error: ValidationError, content: Any) -> ApiError:
+    """The first complaint, at its place in the body: a union's member, which is none, is left out."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    place: list[int | str] = []
+    for part in first["loc"]:
+        if isinstance(content, dict):
+            place.append(part)
+            content = content.get(part)
+        elif isinstance(content, list) and isinstance(part, int):
+            place.append(part)
+            content = content[part]
+    return invalid(tuple(place), first["msg"])
 
 
 def described(kind: type[BaseModel]) -> dict[str, Any]:

@@ -15,7 +15,10 @@ Render = Callable[[ApiError, HTTPConnection], tuple[int, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Dialect:
-    """`render` turns an error and its request into status and body. `browsers`: pages elsewhere may call it."""
+    """`render` turns an error and its request into status and body. `browsers`: pages elsewhere may call it.
+
+    A prefix that ends in a slash stands for all paths below it, another for itself.
+    """
 
     name: str
     prefixes: tuple[str, ...]
@@ -24,8 +27,8 @@ class Dialect:
     headers: Callable[[ApiError], dict[str, str]] = field(default=lambda error: {})
 
     def covers(self, path: str) -> bool:
-        """Whether a path is one of the prefixes or below it: `/healthz` is not below `/health`."""
-        return any(path == one or path.startswith(one if one[-1] == "/" else f"{one}/") for one in self.prefixes)
+        """Whether a path is one of this dialect's."""
+        return any(path.startswith(p) if p.endswith("/") else path == p for p in self.prefixes)
 
 
 def request_id(request: HTTPConnection) -> str:

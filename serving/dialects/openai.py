@@ -6,7 +6,7 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from starlette.requests import HTTPConnection
 
 from labels import taxonomy
@@ -42,16 +42,24 @@ class TextPart(BaseModel):
     text: str
 
 
+def _form(given: Any) -> str:
+    """Which form of `input` is meant, so that a complaint is about that one."""
+    if not isinstance(given, list):
+        return "text"
+    return "parts" if any(isinstance(one, dict) for one in given) else "texts"
+
+
 class ModerationRequest(BaseModel):
     """What to moderate: a text, several texts, or one input in parts. `model` is accepted and not looked at."""
 
     model_config = ConfigDict(extra="ignore")
 
-    input: (
-        str
-        | Annotated[list[str], Field(min_length=1, max_length=MAX_COMMENTS)]
-        | Annotated[list[TextPart], Field(min_length=1, max_length=MAX_COMMENTS)]
-    )
+    input: Annotated[
+        Annotated[str, Tag("text")]
+        | Annotated[list[str], Field(min_length=1, max_length=MAX_COMMENTS), Tag("texts")]
+        | Annotated[list[TextPart], Field(min_length=1, max_length=MAX_COMMENTS), Tag("parts")],
+        Discriminator(_form),
+    ]
     model: str | None = None
 
 

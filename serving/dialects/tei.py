@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from starlette.requests import HTTPConnection
 
 from serving import __version__, service
@@ -21,15 +21,24 @@ from serving.text import normalise
 Pair = Annotated[list[str], Field(min_length=1, max_length=2)]
 
 
+def _form(given: Any) -> str:
+    """Which form of `inputs` is meant, so that a complaint is about that one."""
+    return "several" if isinstance(given, list) else "one"
+
+
 class PredictRequest(BaseModel):
     """A text; a pair of texts, which are scored as one; or a batch, each item a list of one or two texts.
 
-    `truncate` and `truncation_direction` are accepted: nothing is ever cut, long texts are read in windows.
+    Long texts are read in windows, so `truncate` only cuts what is over the limit of a comment.
     """
 
     model_config = ConfigDict(extra="ignore")
 
-    inputs: str | Pair | Annotated[list[str | Pair], Field(min_length=1, max_length=MAX_COMMENTS)]
+    inputs: Annotated[
+        Annotated[str, Tag("one")]
+        | Annotated[list[str | Pair], Field(min_length=1, max_length=MAX_COMMENTS), Tag("several")],
+        Discriminator(_form),
+    ]
     raw_scores: bool = False
     truncate: bool | None = None
     truncation_direction: Literal["left", "right", "Left", "Right"] = "Right"
@@ -49,18 +58,25 @@ class TeiError(BaseModel):
     error_type: str
 
 
+class Classifier(BaseModel):
+    """The labels and their numbers."""
+
+    id2label: dict[str, str]
+    label2id: dict[str, int]
+
+
 class Info(BaseModel):
     """What is served, with the names that clients of text-embeddings-inference read."""
 
     model_id: str
     model_sha: str
-    model_type: dict[str, dict[str, dict[str, str]]]
+    model_type: dict[str, Classifier]
     max_input_length: int
     max_client_batch_size: int
     version: str
 
 
-TYPES = {400: "Validation", 413: "Validation", 422: "Validation", 429: "Overloaded"}
+TYPES = {429: "Overloaded", 503: "Unhealthy"}
 
 
 def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any]]:
@@ -104,7 +120,7 @@ async def predict(request: Request) -> Response:
     return JSONResponse(rows[0] if single else rows)
 
 
-@router.get("/health", responses=ERRORS)
+@router.get("/health", response_class=Response, responses=ERRORS)
 async def health(request: Request) -> Response:
     """200 without a body while the model answers."""
     engine = service.of(request).engine
@@ -120,11 +136,15 @@ async def info(request: Request) -> Info:
     await here.admit(request, "score")
     labels = here.engine.attributes
     manifest = here.engine.manifest
-    names = {str(number): name for number, name in enumerate(labels)}
     return Info(
         model_id=manifest.name,
         model_sha=manifest.files["model.onnx"],
-        model_type={"classifier": {"id2label": names, "label2id": {name: number for number, name in names.items()}}},
+        model_type={
+            "classifier": Classifier(
+                id2label={str(number): name for number, name in enumerate(labels)},
+                label2id={name: number for number, name in enumerate(labels)},
+            )
+        },
         max_input_length=MAX_TEXT_BYTES,
         max_client_batch_size=MAX_COMMENTS,
         version=__version__,
@@ -140,6 +160,8 @@ def _texts(message: PredictRequest) -> tuple[bool, list[str]]:
     single = isinstance(given, str) or (all(isinstance(one, str) for one in given) and len(given) <= 2)
     items: list[Any] = [given] if single else list(given)
     texts = [one if isinstance(one, str) else "\n".join(one) for one in items]
+    if message.truncate:
+        texts = [_cut(text, message.truncation_direction) for text in texts]
     for number, text in enumerate(texts):
         field = "inputs" if single else f"inputs.{number}"
         if not normalise(text):
@@ -148,6 +170,13 @@ def _texts(message: PredictRequest) -> tuple[bool, list[str]]:
             text_limit = f"{field}: {size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored"
             raise ApiError(413, "text_too_long", text_limit, field)
     return single, texts
+
+
+def _cut(text: str, side: str) -> str:
+    """At most MAX_TEXT_BYTES of a text; `side` is where the rest is cut off."""
+    encoded = text.encode()
+    kept = encoded[-MAX_TEXT_BYTES:] if side.lower() == "left" else encoded[:MAX_TEXT_BYTES]
+    return kept.decode(errors="ignore")
 
 
 def _predictions(scores: Scores, raw: bool) -> list[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TypeVar
 
 from pydantic import ValidationError
 
+from serving.dialects.bodies import load
 from serving.dialects.perspective.errors import PerspectiveError
 from serving.dialects.perspective.schemas import CommentRequest, Context, TextEntry
 from serving.errors import ApiError, invalid_json
@@ -23,7 +23,7 @@ def parsed(body: bytes, kind: type[R]) -> R:
     An empty body is an empty message.
     """
     try:
-        content = json.loads(body) if body.strip() else {}
+        content = load(body) if body.strip() else {}
     except (ValueError, RecursionError):
         raise invalid_json() from None
     try:

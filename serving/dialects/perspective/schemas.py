@@ -16,8 +16,8 @@ def _languages(value: Any) -> Any:
 
 
 def _absent(value: Any) -> Any:
-    """Null is the empty message, as in proto-JSON."""
-    return {} if value is None else value
+    """Null is the empty message, as in proto-JSON; PHP writes an empty one as an empty list."""
+    return {} if value is None or value == [] else value
 
 
 class Message(BaseModel):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from serving import language
-from serving.dialects.perspective import names
+from serving.dialects.bodies import load
+from serving.dialects.perspective import names, spans
 from serving.dialects.perspective.comments import checked, parsed
 from serving.dialects.perspective.errors import PerspectiveError
 from serving.dialects.perspective.schemas import (
@@ -38,18 +38,18 @@ async def suggest(here: Service, key: Key | None, body: bytes) -> dict[str, Any]
         Feedback(
             key_id=key.id if key else None,
             text=text,
-            attribute=name,
+            attribute=name[:100],
             value=score.value,
             begin=begin,
             end=end,
             languages=message.languages,
-            community_id=message.community_id,
-            session_id=message.session_id,
-            client_token=message.client_token,
+            community_id=_text(message.community_id),
+            session_id=_text(message.session_id),
+            client_token=_text(message.client_token),
             **origin,
         )
         for name, scores in message.attribute_scores.items()
-        for begin, end, score in _labels(name, scores)
+        for begin, end, score in _labels(name, scores, spans.utf16(text))
     ]
     here.access.spend(key, 1)
     if not message.do_not_store:
@@ -63,8 +63,11 @@ async def suggest(here: Service, key: Key | None, body: bytes) -> dict[str, Any]
     return answer.model_dump(by_alias=True, exclude_none=True)
 
 
-def _labels(name: str, scores: SuggestedScores) -> list[tuple[int | None, int | None, SuggestedScore]]:
-    """Begin, end (None: the whole text) and score of each label for one attribute. Raises PerspectiveError."""
+def _labels(name: str, scores: SuggestedScores, length: int) -> list[tuple[int | None, int | None, SuggestedScore]]:
+    """Begin, end (None: the whole text, of that length) and score of each label for one attribute.
+
+    Raises PerspectiveError.
+    """
     if names.resolve(name) is None:
         raise PerspectiveError(f"Unknown requested attribute: {name[:100]}")
     labels: list[tuple[int | None, int | None, SuggestedScore]] = []
@@ -78,8 +81,8 @@ def _labels(name: str, scores: SuggestedScores) -> list[tuple[int | None, int | 
             raise PerspectiveError(
                 f"Requested score type {score.type[:100]} is not supported by attribute {name[:100]}"
             )
-        if begin is not None and end is not None and begin >= end:
-            raise PerspectiveError(f"Attribute {name[:100]}: a span must end after it begins")
+        if begin is not None and end is not None and not begin < end <= length:
+            raise PerspectiveError(f"Attribute {name[:100]}: a span must end after it begins, inside the text")
     return labels
 
 
@@ -93,7 +96,7 @@ def origin_of(context: Context | None, client_token: str | None) -> dict[str, An
     told: Any = None
     if entries and entries[0].text:
         try:
-            told = json.loads(entries[0].text)
+            told = load(entries[0].text)
         except (ValueError, RecursionError):
             told = None
     if isinstance(told, dict):
@@ -106,6 +109,7 @@ def origin_of(context: Context | None, client_token: str | None) -> dict[str, An
 
 
 def _text(value: Any, most: int = 256) -> str | None:
+    """A text cut to its column, which some databases enforce."""
     return value[:most] if isinstance(value, str) and value else None
 
 

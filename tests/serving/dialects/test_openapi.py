@@ -1,0 +1,38 @@
+"""The OpenAPI document: every route keeps to it, and it says what the hand-read bodies are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+from hypothesis import settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from serving.api import create_app
+from serving.settings import Settings
+from tests.service import Server
+from tests.serving.dialects.calls import ANALYZE, DISCOVERY, SUGGEST
+
+DOCUMENT = create_app(Settings()).openapi()
+schema = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+def test_every_dialect_is_described() -> None:
+    paths = DOCUMENT["paths"]
+    assert {ANALYZE, SUGGEST, DISCOVERY, "/batch", "/v1/moderations", "/predict", "/health", "/info"} < set(paths)
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            assert operation["responses"]["200"], (method, path)
+            if method == "post" and path != "/v1/admin/reload":
+                assert operation["requestBody"]["content"], path
+
+
+# A schema cannot say "a visible character" or "a name we know", so bodies that are read by hand may be refused.
+BY_HAND = {ANALYZE, SUGGEST, "/batch", "/predict", "/v1/moderations"}
+
+
+@schema.parametrize()
+@settings(max_examples=20, deadline=None)
+def test_the_document_holds(case: Any, server: Server) -> None:
+    unsaid = [positive_data_acceptance] if case.path in BY_HAND else []
+    case.call_and_validate(base_url=server.url, excluded_checks=unsaid)
