@@ -23,8 +23,8 @@ class Access:
         self._ring = ring
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    async def check(self, request: HTTPConnection, scope: Scope, secret: str | None = None) -> Key | None:
-        """The caller's key, None in local mode. `secret` stands in for the request's own.
+    async def check(self, request: HTTPConnection, scope: Scope | None, secret: str | None = None) -> Key | None:
+        """The caller's key, None in local mode. `scope` None: any will do. `secret` stands in for the request's own.
 
         Raises ApiError: missing_key, invalid_key, forbidden.
         """
@@ -42,7 +42,7 @@ class Access:
         key = await self._ring.find(secret)
         if key is None:
             raise ApiError(401, "invalid_key", "The key is not valid.", headers={"WWW-Authenticate": "Bearer"})
-        if not key.may(scope):
+        if scope and not key.may(scope):
             structlog.get_logger().warning("key without the scope", key=key.id, scope=scope)
             raise ApiError(403, "forbidden", f"This key does not have the scope {scope}.")
         return key

@@ -70,7 +70,7 @@ async def discovery_document(request: Request) -> Response:
     """What Google's client libraries read before their first call. A bad key is refused, none is needed."""
     here = service.of(request)
     if here.settings.mode == "keys" and request.query_params.get("key"):
-        await here.admit(request, "score")
+        await here.access.check(request, None)
     return Json(discovery.document(_root(here, request)))
 
 
