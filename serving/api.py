@@ -23,6 +23,7 @@ from serving.metrics import Metrics
 from serving.requests import Requests
 from serving.service import Service
 from serving.settings import Settings
+from serving.sites import Sites
 from serving.store import Store
 
 
@@ -36,7 +37,8 @@ def create_app(settings: Settings) -> FastAPI:
     limits = Limits(settings.queue, settings.deadline_ms / 1000, settings.batch_wait_ms / 1000, settings.cache)
     engine = Engine(settings.model, metrics, limits, settings.threads, settings.workers)
     access = Access(KeyRing(store) if settings.mode == "keys" else None)
-    service = Service(settings, metrics, engine, access, store)
+    sites = Sites.load(settings.coral, strict=settings.mode == "keys")
+    service = Service(settings, metrics, engine, access, store, sites)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

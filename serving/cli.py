@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from serving import admin
+from serving import admin, rehearsal
 from serving.tables import Board, Row, open_console, plain, print_board
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ app = typer.Typer(
 
 app.command()(admin.reload)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(rehearsal.coral, name="coral")
 
 BATCH = 256  # texts scored at a time
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole

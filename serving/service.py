@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
@@ -12,6 +12,7 @@ from serving.engine import Engine, Scored
 from serving.keys import Key, Scope
 from serving.metrics import Metrics
 from serving.settings import Settings
+from serving.sites import Sites
 from serving.store import Store
 
 
@@ -24,6 +25,7 @@ class Service:
     engine: Engine
     access: Access
     store: Store
+    sites: Sites = field(default_factory=Sites)
 
     async def admit(self, request: Request, scope: Scope) -> Key | None:
         """Checks the caller's key. Raises ApiError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -65,3 +66,8 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def variable(name: str) -> str | None:
+    """A variable of the environment that a file names, such as one that holds a secret; None if it is not set."""
+    return os.environ.get(name)

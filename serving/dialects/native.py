@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from serving.schemas import (
     ScoreResponse,
     Status,
 )
+from serving.sites import Sites, SitesError
 from serving.text import normalise
 
 UNREADY: dict[int | str, dict[str, Any]] = {503: {"model": ErrorResponse, "description": "not ready"}}
@@ -112,7 +114,9 @@ async def metrics(request: Request) -> Response:
 
 @router.post(
     "/v1/admin/reload",
-    responses=REFUSED | UNREADY | {409: {"model": ErrorResponse, "description": "the new model is bad"}},
+    responses=REFUSED
+    | UNREADY
+    | {409: {"model": ErrorResponse, "description": "the new model, or the file of Coral sites, is bad"}},
     tags=["state"],
 )
 async def reload(request: Request) -> ModelName:
@@ -123,14 +127,23 @@ async def reload(request: Request) -> ModelName:
 
 
 async def reloaded(here: service.Service) -> Manifest:
-    """Loads the model again, counts and logs the outcome. Raises ApiError if the new one is bad."""
+    """Loads the model and the file of Coral sites again, counts and logs the outcome.
+
+    Raises ApiError, and changes neither, if one of them is bad.
+    """
     log = structlog.get_logger()
     try:
+        sites = await asyncio.to_thread(Sites.load, here.settings.coral, strict=here.settings.mode == "keys")
         manifest = await here.engine.reload()
+    except SitesError as error:
+        here.metrics.reloads.labels("refused").inc()
+        log.error("the file of Coral sites is refused; model and sites stay", reason=str(error))
+        raise ApiError(409, "bad_sites", str(error)) from None
     except ArtifactError as error:
         here.metrics.reloads.labels("refused").inc()
         log.error("the new model is refused; the old one answers on", reason=str(error))
         raise ApiError(409, "bad_model", str(error)) from None
+    here.sites = sites
     here.metrics.reloads.labels("loaded").inc()
     log.info("model loaded", model=manifest.name, version=manifest.version)
     return manifest
