@@ -25,16 +25,20 @@ class Access:
         self._ring = ring
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    async def check(self, request: HTTPConnection, scope: Scope, secret: str | None = None) -> Key | None:
-        """The caller's key, None in local mode. `secret` stands in for the request's own.
+    async def check(self, request: HTTPConnection, scope: Scope | None, secret: str | None = None) -> Key | None:
+        """The caller's key, None in local mode. `scope` None: any will do. `secret` stands in for the request's own.
 
         Raises ApiError: missing_key, invalid_key, forbidden.
         """
         if self._ring is None:
             # The name a browser asked for: another one than loopback is a page elsewhere that reaches in.
-            if _asks_loopback(request.headers.get("host") or request.url.hostname or ""):
-                return None
-            raise ApiError(403, "forbidden", "Local mode answers on loopback only; run with EVENHAND_MODE=keys.")
+            if not _asks_loopback(request.headers.get("host") or request.url.hostname or ""):
+                raise ApiError(403, "forbidden", "Local mode answers on loopback only; run with EVENHAND_MODE=keys.")
+            # Any page may have a text scored, but none from elsewhere may leave labels or change the model.
+            origin = request.headers.get("origin")
+            if scope not in (None, "score") and origin and not loopback(_host(origin)):
+                raise ApiError(403, "forbidden", f"Local mode takes no {scope} from pages of other hosts.")
+            return None
         secret = secret or secret_of(request)
         if not secret:
             raise ApiError(
@@ -44,7 +48,7 @@ class Access:
         key = await self._ring.find(secret)
         if key is None:
             raise ApiError(401, "invalid_key", "The key is not valid.", headers={"WWW-Authenticate": "Bearer"})
-        if not key.may(scope):
+        if scope and not key.may(scope):
             structlog.get_logger().warning("key without the scope", key=key.id, scope=scope)
             raise ApiError(403, "forbidden", f"This key does not have the scope {scope}.")
         return key
@@ -53,9 +57,9 @@ class Access:
         """Takes comments from the key's minute. Raises ApiError rate_limited, with Retry-After."""
         if key is None or key.per_minute == 0 or comments == 0:
             return
-        if comments > key.per_minute:
+        if comments > key.per_minute:  # not 429: it would never be the time to try again
             message = f"This key may score {key.per_minute} comments a minute, and the request holds {comments}."
-            raise ApiError(429, "rate_limited", message, headers={"Retry-After": "60"})
+            raise ApiError(422, "over_the_limit", message)
         allowed = RateLimitItemPerMinute(key.per_minute)
         if not self._limiter.hit(allowed, key.id, cost=comments):
             reset = self._limiter.get_window_stats(allowed, key.id).reset_time
@@ -89,3 +93,11 @@ def secret_of(request: HTTPConnection) -> str | None:
         if value := request.headers.get(name):
             return value
     return request.query_params.get("key") or None
+
+
+def _host(origin: str) -> str:
+    """The host of an Origin header; empty if it has none, as `null` has."""
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""

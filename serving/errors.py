@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from serving import engine
@@ -61,6 +61,12 @@ def invalid(location: tuple[Any, ...], rule: str) -> ApiError:
     location = location[1:] if location[:1] == ("body",) else location
     field = ".".join(map(str, location)) or "body"
     return ApiError(422, "invalid_request", f"{field}: {rule}", field)
+
+
+def invalid_field(error: ValidationError) -> ApiError:
+    """The first of a model's complaints."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return invalid(first["loc"], first["msg"])
 
 
 def of_engine(error: engine.EngineError) -> ApiError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
@@ -32,6 +34,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(engine.EngineError)
     async def _engine(request: Request, error: engine.EngineError) -> JSONResponse:
         return answer(request, of_engine(error))
+
+    @app.exception_handler(SQLAlchemyError)
+    async def _store(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        structlog.get_logger().error("the database failed", type=type(error).__name__)
+        message = "The database does not answer; try again later."
+        return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -34,20 +34,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(log: Path, **settings: str) -> Iterator[Server]:
-    """Starts the service with EVENHAND_… `settings`, waits until it is ready, and stops it in the end.
+def running(log: Path, **settings: object) -> Iterator[Server]:
+    """Starts the service with settings by name, waits until it is ready, and stops it in the end.
 
     Its database is beside the log unless they say otherwise.
     """
     port = free_port()
     command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
-    database = f"sqlite:///{log.with_suffix('.sqlite3')}"
-    defaults = {
-        "EVENHAND_MAX_BODY_BYTES": str(2**20),
-        "EVENHAND_DATABASE_URL": database,
-        "EVENHAND_DEADLINE_MS": "60000",  # for busy machines
+    chosen: dict[str, object] = {
+        "max_body_bytes": 2**20,
+        "database_url": f"sqlite:///{log.with_suffix('.sqlite3')}",
+        "deadline_ms": 60_000,  # for busy machines
     }
-    environment = os.environ | defaults | settings
+    chosen |= settings
+    environment = os.environ | {f"EVENHAND_{name.upper()}": str(value) for name, value in chosen.items()}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     url = f"http://127.0.0.1:{port}"

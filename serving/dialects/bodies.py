@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
 import re
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 from serving.errors import ApiError, invalid, invalid_json
 
 M = TypeVar("M", bound=BaseModel)
-LONE = re.compile("[\ud800-\udfff]")
+LONE = re.compile("[\x00\ud800-\udfff]")
 
 
 def load(body: bytes | str) -> Any:
     """JSON as Python. Half an emoji, which is left where a client cuts a text in its middle, becomes U+FFFD:
-    it is as long in UTF-16, and can be written out again.
+    it is as long in UTF-16, and can be written out again. So does NUL, which PostgreSQL cannot store.
 
     Raises ValueError, and RecursionError if nested too deeply.
     """
@@ -56,10 +56,10 @@ def read(body: bytes, kind: type[M]) -> M:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise _complaint(error, content) from None
+        raise complaint(error, content) from None
 
 
-def _complaint(error: ValidationError, content: Any) -> ApiError:
+def complaint(error: ValidationError, content: Any) -> ApiError:
     """The first complaint, at its place in the body: a union's member, which is none, is left out."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place: list[int | str] = []

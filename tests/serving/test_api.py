@@ -9,9 +9,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-import schemathesis
 from fastapi.testclient import TestClient
-from hypothesis import settings
 
 from labels import taxonomy
 from serving.api import create_app
@@ -237,12 +235,3 @@ def test_the_answer_of_an_error_never_quotes_the_comment(server: Server) -> None
     secret = "Zanzibar-marmalade-7742"
     for body in ({"comments": [{"id": [secret], "text": secret}]}, {"comments": secret}, {"comments": [secret]}):
         assert secret not in ask(server, body).text
-
-
-schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
-
-
-@schema.parametrize()
-@settings(max_examples=30, deadline=None)
-def test_the_openapi_document_holds(case: Any, server: Server) -> None:
-    case.call_and_validate(base_url=server.url)

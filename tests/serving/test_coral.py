@@ -104,9 +104,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         ("coral", ["score", "feedback"]), ("operator", ["admin"]),
     ))  # fmt: skip
     os.environ["CORAL_SECRETS"] = f"{SECRET} {OLD}"
-    with running(
-        folder / "log", EVENHAND_MODE="keys", EVENHAND_DATABASE_URL=database_url, EVENHAND_CORAL=str(sites)
-    ) as server:
+    with running(folder / "log", mode="keys", database_url=database_url, coral=sites) as server:
         yield Service(server, key, admin, sites, store)
     del os.environ["CORAL_SECRETS"]
     store.close()

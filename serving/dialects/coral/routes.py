@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from typing import Any
 
@@ -12,13 +11,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from serving import policy, service
-from serving.dialects.bodies import inlined
+from serving.dialects.bodies import complaint, inlined, load
 from serving.dialects.coral.answers import answer
 from serving.dialects.coral.markup import text_of
 from serving.dialects.coral.schemas import ModerationAnswer, ModerationRequest
 from serving.dialects.coral.signature import HEADER, verified
 from serving.engine import DeadlineError, Scored
-from serving.errors import ApiError, ErrorResponse, invalid_field
+from serving.errors import ApiError, ErrorResponse
 from serving.schemas import MAX_TEXT_BYTES
 from serving.service import Service
 from serving.sites import Site, Sites
@@ -106,12 +105,12 @@ def _admitted(sites: Sites, body: bytes, header: str) -> tuple[Site, ModerationR
     try:
         return site, ModerationRequest.model_validate(content)
     except ValidationError as error:
-        raise invalid_field(error) from None
+        raise complaint(error, content) from None
 
 
 def _content(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return load(body)
     except (ValueError, RecursionError):
         return None
 

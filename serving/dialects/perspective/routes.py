@@ -51,7 +51,7 @@ class Json(JSONResponse):
 )
 async def analyze_comment(request: Request) -> Response:
     """Scores one comment for the requested attributes."""
-    return Json(await _call(request, ANALYZE, await request.body()))
+    return Json(await _call(request, ANALYZE))
 
 
 @router.post(
@@ -62,7 +62,7 @@ async def analyze_comment(request: Request) -> Response:
 )
 async def suggest_score(request: Request) -> Response:
     """Stores what a comment's scores should have been."""
-    return Json(await _call(request, SUGGEST, await request.body()))
+    return Json(await _call(request, SUGGEST))
 
 
 @router.get(DISCOVERY, responses=ERRORS)
@@ -70,7 +70,7 @@ async def discovery_document(request: Request) -> Response:
     """What Google's client libraries read before their first call. A bad key is refused, none is needed."""
     here = service.of(request)
     if here.settings.mode == "keys" and request.query_params.get("key"):
-        await here.admit(request, "score")
+        await here.access.check(request, None)
     return Json(discovery.document(_root(here, request)))
 
 
@@ -100,11 +100,16 @@ async def batch_of_calls(request: Request) -> Response:
     return Response(batch.write(answers, boundary), media_type=f"multipart/mixed; boundary={boundary}")
 
 
-async def _call(request: Request, path: str, body: bytes, secret: str | None = None) -> dict[str, Any]:
-    """One call, alone or as part of a batch."""
+async def _call(request: Request, path: str, body: bytes | None = None, secret: str | None = None) -> dict[str, Any]:
+    """One call: the request itself, or with `body` and key a part of a batch.
+
+    The key is checked before a body is read.
+    """
     here = service.of(request)
     scope: Scope = "score" if path == ANALYZE else "feedback"
     key: Key | None = await here.access.check(request, scope, secret)
+    if body is None:
+        body = await request.body()
     return await analyze(here, request, key, body) if path == ANALYZE else await suggest(here, key, body)
 
 

@@ -41,7 +41,7 @@ class Keys:
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
     folder = tmp_path_factory.mktemp("keys")
     database = folder / "keys.sqlite3"
-    with running(folder / "log", EVENHAND_MODE="keys", EVENHAND_DATABASE_URL=f"sqlite:///{database}") as server:
+    with running(folder / "log", mode="keys", database_url=f"sqlite:///{database}") as server:
         yield Keys(server, database)
 
 
@@ -53,19 +53,19 @@ def secret(keys: Keys) -> str:
 
 @pytest.fixture(scope="package")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("strict") / "log", EVENHAND_COMPATIBILITY="strict") as server:
+    with running(tmp_path_factory.mktemp("strict") / "log", compatibility="strict") as server:
         yield server
 
 
 @pytest.fixture(scope="package")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One text may wait."""
-    with running(tmp_path_factory.mktemp("narrow") / "log", EVENHAND_QUEUE="1", EVENHAND_THREADS="1") as server:
+    with running(tmp_path_factory.mktemp("narrow") / "log", queue="1", threads="1") as server:
         yield server
 
 
 @pytest.fixture(scope="package")
 def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """No time to score a long text."""
-    with running(tmp_path_factory.mktemp("hurried") / "log", EVENHAND_DEADLINE_MS="10") as server:
+    with running(tmp_path_factory.mktemp("hurried") / "log", deadline_ms="10") as server:
         yield server

@@ -90,6 +90,8 @@ def test_a_key_does_only_what_its_scopes_say(keys: Keys) -> None:
                 assert answer.status_code == 403
                 assert_failure(answer, dialect)
                 assert needed in answer.text
+        discovery = requests.get(f"{keys.server.url}{DISCOVERY}", params={"key": secret}, timeout=60)
+        assert discovery.status_code == 200
         metrics = requests.get(f"{keys.server.url}/metrics", headers={"X-API-Key": secret}, timeout=60)
         assert metrics.status_code == (200 if scope in ("metrics", "admin") else 403)
 
@@ -130,7 +132,7 @@ def test_a_suggestion_is_stored_with_its_origin_unless_told_not_to(keys: Keys, s
         assert answer.json()["requestedLanguages"] == body.get("languages", [])
     columns = "text, attribute, value, begin, end, comment_id, story_url, community_id, length(session_id)"
     connection = sqlite3.connect(keys.database)
-    rows = connection.execute(f"SELECT {columns} FROM feedback WHERE text NOT LIKE 'You%' ORDER BY id").fetchall()
+    rows = connection.execute(f"SELECT {columns} FROM feedback WHERE text NOT LIKE 'What a%' ORDER BY id").fetchall()
     connection.close()
     assert rows == [
         ("A Coral comment, approved.", "TOXICITY", 0, None, None, "c-9", "https://n.example/1?c=9",
@@ -144,7 +146,7 @@ def test_no_secret_in_the_database_no_key_and_no_comment_in_the_log(keys: Keys) 
     _, secret = keys.create("Zanzibar")
     text = "Zanzibar-marmalade-8841"
     for path, body, _ in SCORING:
-        said = json.loads(json.dumps(body).replace("Well.", text).replace("You absolute", text))
+        said = json.loads(json.dumps(body).replace("Well.", text).replace("What a", text))
         for sent in (
             said,
             {"input": {text: text}, "inputs": [[text, 7]], "comments": text, "comment": text},

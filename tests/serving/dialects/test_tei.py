@@ -25,7 +25,7 @@ def test_as_discourse_asks(keys: Keys, secret: str, scorer: Scorer) -> None:
     response = post(keys.server, "/predict", {"inputs": RUDE, "truncate": True}, **headers)
     assert response.status_code == 200
     scores = {one["label"]: one["score"] for one in response.json()}
-    assert scores == pytest.approx(dict(scorer.score([RUDE])[0]), abs=1e-6)
+    assert scores == pytest.approx(dict(scorer.score([RUDE])[0]), abs=0.02)
     assert list(scores.values()) == sorted(scores.values(), reverse=True)
 
 
