@@ -72,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own(folder: Path) -> Iterator[Server]:
     """A server that these tests reload and misuse."""
-    with running(folder.parent / "log", EVENHAND_MODEL=str(folder)) as server:
+    with running(folder.parent / "log", model=folder) as server:
         yield server
 
 
@@ -249,8 +249,7 @@ def test_logs_hold_neither_text_nor_key(tmp_path: Path) -> None:
     store.open()
     _, key = keys.create(store, "tester", ["score"], 0)
     store.close()
-    settings = {"EVENHAND_MODE": "keys", "EVENHAND_QUEUE": "4", "EVENHAND_DEADLINE_MS": "60"}
-    with running(log, **settings, EVENHAND_LOG_LEVEL="debug") as server:
+    with running(log, mode="keys", queue=4, deadline_ms=60, log_level="debug") as server:
         wrong = f"evh_{secret}"
         statuses: set[int] = set()
 
@@ -282,7 +281,7 @@ def test_logs_hold_neither_text_nor_key(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_clients_that_misbehave(tmp_path: Path) -> None:
-    with running(tmp_path / "log", EVENHAND_CACHE="100") as server:
+    with running(tmp_path / "log", cache=100) as server:
         found = Running(int(server.url.rpartition(":")[2]), server.pid)
         asyncio.run(soak.soak(found.port, SOAK_SECONDS / 3))  # memory that every service comes to use
         before = soak.settled(found, soak.state(found))
