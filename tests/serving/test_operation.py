@@ -249,7 +249,7 @@ def test_logs_hold_neither_text_nor_key(tmp_path: Path) -> None:
     store.open()
     _, key = keys.create(store, "tester", ["score"], 0)
     store.close()
-    with running(log, mode="keys", queue=4, deadline_ms=60, log_level="debug") as server:
+    with running(log, mode="keys", queue=1, deadline_ms=20, cache=0, log_level="debug") as server:
         wrong = f"evh_{secret}"
         statuses: set[int] = set()
 
