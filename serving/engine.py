@@ -182,27 +182,35 @@ class Engine:
             if not text:
                 raise ScoringError(index, "expected a text with at least one visible character")
         bulk = len(clean) > self._share
-        if len(self._queue) >= self._limits.queue or (bulk and self._bulk >= BULK_REQUESTS):
-            raise BusyError(max(1, math.ceil(len(self._queue) / self._rate)))
+        if bulk and self._bulk >= BULK_REQUESTS:
+            raise self._busy()
         self._bulk += bulk
         try:
             answers: list[tuple[_Loaded, Scores]] = []
             for part in parts(clean, self._share):
-                answers += await self._part(loaded, part)
+                answers += await self._part(loaded, part, admitted=bool(answers))
             if any(by is not answers[0][0] for by, _ in answers[1:]):
                 # The model changed on the way: one answer never mixes two.
-                answers = [
-                    answer for part in parts(clean, self._share) for answer in await self._part(self._current(), part)
-                ]
+                answers = []
+                for part in parts(clean, self._share):
+                    answers += await self._part(self._current(), part, admitted=True)
         finally:
             self._bulk -= bulk
         by = answers[0][0] if answers else loaded
         return Scored(by.scorer.manifest, [scores for _, scores in answers])
 
-    async def _part(self, loaded: _Loaded, texts: Sequence[str]) -> list[tuple[_Loaded, Scores]]:
-        """Scores of one share of a request, from the cache or the queue."""
+    def _busy(self) -> BusyError:
+        return BusyError(max(1, math.ceil(len(self._queue) / self._rate)))
+
+    async def _part(self, loaded: _Loaded, texts: Sequence[str], *, admitted: bool) -> list[tuple[_Loaded, Scores]]:
+        """Scores of one share of a request, from the cache or the queue.
+
+        A full queue refuses what it would have to score, unless the request is `admitted`: under way already.
+        """
         digests = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
         known = [loaded.cache.get(digest) for digest in digests]
+        if not admitted and not all(known) and len(self._queue) >= self._limits.queue:
+            raise self._busy()
         self._metrics.cache_hits.inc(sum(scores is not None for scores in known))
         self._metrics.cache_misses.inc(sum(scores is None for scores in known))
         entered = [
