@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from labels import taxonomy
+from labels import checks, taxonomy
+from labels.checks import Suite
 from labels.sources import SOURCES, Source
 from labels.sources.reader import Reading, locate, read_file, read_hub
 from serving.text import normalise
@@ -35,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 # What decides a row besides the recipe and the files: a change here is a reason to prepare again.
 CODE = (
     *sorted((ROOT / "labels" / "sources").glob("*.py")),
+    *sorted((ROOT / "labels" / "checks").glob("*.*")),
     ROOT / "serving" / "text.py",
     *(ROOT / "training" / f"{name}.py" for name in ("corpus", "duplicates", "prepare", "splits")),
 )
@@ -78,6 +80,11 @@ def gather(readings: Iterable[Reading], tally: Tally, *, unlabelled: bool = Fals
         if reading.skipped:
             tally.malformed[name] = reading.skipped
     return rows
+
+
+def held_back(suite: Suite) -> list[Row]:
+    """The functional suite's texts as rows without labels: no recipe has to name it for it to be kept out."""
+    return [Row("checks", n, normalise(text), {}, None, natural=False) for n, text in enumerate(suite.texts, start=1)]
 
 
 def agree(one: Row, other: Row) -> bool:
@@ -253,7 +260,9 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     for_training, for_evaluation = readings(plan, data_dir)
     rows = gather(track(for_training, "reading", transient=True), tally)
     evaluation = gather(for_evaluation, tally, unlabelled=True)
-    rows, components = deduplicate(rows, evaluation, plan.near_duplicate, tally)
+    suite = checks.load()
+    kept_out = [*evaluation, *held_back(suite)]
+    rows, components = deduplicate(rows, kept_out, plan.near_duplicate, tally)
     splits = split(rows, components, plan.sources, recipe.seed)
     train: list[Row] = []
     for choice in plan.sources:
@@ -262,7 +271,7 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
         tally.capped[choice.name] = len(mine) - len(kept)
         train += kept
     splits["train"] = train
-    check_leaks([*splits["train"], *splits["dev"]], [*evaluation, *splits["test"]], plan.near_duplicate)
+    check_leaks([*splits["train"], *splits["dev"]], [*kept_out, *splits["test"]], plan.near_duplicate)
     prints = [corpus.write(directory, name, part, attributes) for name, part in splits.items()]
     prints.append(corpus.write(directory, "evaluation", evaluation, attributes))
 
@@ -287,6 +296,7 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     used = [reading.source for reading in (*for_training, *for_evaluation)]
     results: dict[str, Any] = {
         "inputs": inputs,
+        "checks": suite.fingerprint,
         "left_out_by_licence": [c.name for c in plan.sources if not usable(plan, SOURCES[c.name])],
         "sources": {source.name: summary(source) for source in used},
     }
