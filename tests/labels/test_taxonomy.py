@@ -16,6 +16,7 @@ DETAIL = (
     "toxicity",
     "severe_toxicity",
     "insult",
+    "attack_on_commenter",
     "profanity",
     "threat",
     "identity_attack",
@@ -28,6 +29,7 @@ DETAIL = (
     "unfair_generalisation",
     "reasoning",
     "personal_story",
+    "unsubstantial",
 )
 HARD_CASES = (
     "Quoted abuse",
@@ -114,7 +116,7 @@ def test_packaged_attribute_is_complete(name: str) -> None:
     assert len(attribute.absent) >= 3
     assert not set(attribute.present) & set(attribute.absent)
     assert name.upper() in attribute.perspective
-    quality = {"constructive", "reasoning", "personal_story"}
+    quality = {"constructive", "reasoning", "personal_story", "unsubstantial"}
     assert attribute.combine == ("mean" if name in quality else "max")
 
 
