@@ -273,15 +273,17 @@ def test_training_needs_a_prepared_corpus(world: World, tmp_path: Path) -> None:
         train(load(world.recipe()), tmp_path)
 
 
-def second(world: World, trained: Path, tmp_path: Path, **changes: object) -> Path:
-    """A recipe that starts from a copy of the first run, which knows nothing of personal stories; its path."""
-    shutil.copytree(trained, tmp_path / "tiny")
-    settings: dict[str, object] = {"name": '"second"', "passes": '1\nstart = "tiny"', "learning_rate": 1e-4}
-    return world.recipe("second", **(settings | changes))
+def second(world: World, start: str | None = "tiny", **changes: object) -> Path:
+    """The recipe of a run that starts from another one; its path."""
+    stage = {"passes": 1 if start is None else f'1\nstart = "{start}"', "learning_rate": 1e-12}
+    path = world.recipe(f"after-{start}", **(stage | changes))
+    path.write_text(path.read_text(encoding="utf-8").replace('name = "tiny"', 'name = "second"', 1), encoding="utf-8")
+    return path
 
 
 def test_second_stage_goes_on_from_the_first(world: World, trained: Path, tmp_path: Path) -> None:
-    path = second(world, trained, tmp_path, learning_rate=1e-12)
+    shutil.copytree(trained, tmp_path / "tiny")
+    path = second(world)
     done = world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     results = train(load(path), tmp_path / "second")
@@ -299,8 +301,9 @@ def test_second_stage_goes_on_from_the_first(world: World, trained: Path, tmp_pa
 
 
 def test_checkpoints_from_other_starting_weights_are_refused(world: World, trained: Path, tmp_path: Path) -> None:
-    recipe = load(second(world, trained, tmp_path))
+    shutil.copytree(trained, tmp_path / "tiny")
     shutil.copytree(trained / "data", tmp_path / "second" / "data")
+    recipe = load(second(world))
     train(recipe, tmp_path / "second", stop_after=2)
     other = network.restore(tmp_path / "tiny" / "network", LEARNED)
     other.head.bias.data += 1
@@ -312,28 +315,31 @@ def test_checkpoints_from_other_starting_weights_are_refused(world: World, train
 def test_second_stage_is_not_trained_on_rows_that_the_first_holds_out(
     world: World, trained: Path, tmp_path: Path
 ) -> None:
-    path = second(world, trained, tmp_path, seed=12)
+    shutil.copytree(trained, tmp_path / "tiny")
+    path = second(world, seed=12)
     done = world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path)
     assert done.returncode != 0
     assert "LeakError" in done.stderr
     # Nor if it was prepared without a look at the first.
-    alone = world.recipe("alone", name='"second"', seed=12)
+    alone = second(world, start=None, seed=12)
     assert world.run("training.prepare", alone, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
     with pytest.raises(RecipeError, match="is held out by the run tiny, which this one starts from"):
         train(load(path), tmp_path / "second")
 
 
 def test_a_run_to_start_from_must_be_trained(world: World, trained: Path, tmp_path: Path) -> None:
-    recipe = load(second(world, trained, tmp_path))
+    shutil.copytree(trained, tmp_path / "tiny")
     shutil.copytree(trained / "data", tmp_path / "second" / "data")
+    recipe = load(second(world))
     shutil.rmtree(tmp_path / "tiny" / "network")
     with pytest.raises(FileNotFoundError, match="train the recipe 'tiny' first"):
         train(recipe, tmp_path / "second")
 
 
 def test_runs_are_compared_on_development_rows(world: World, trained: Path, tmp_path: Path) -> None:
-    path = second(world, trained, tmp_path)
-    shutil.copytree(trained, tmp_path / "second")
+    for name in ("tiny", "second"):
+        shutil.copytree(trained, tmp_path / name)
+    path = second(world)
     done = world.run("training.compare", world.recipe(), path, "--runs-dir", tmp_path, "--words", "insult")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "second" / "compare.json").read_text(encoding="utf-8"))
