@@ -154,7 +154,9 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
     texts = [text for _, rows in found for text in rows.texts]
     timing = speed.measure(scorer, texts[:1000])
     train = lineage.seen(directory, attributes, recipe)
-    common = (prepared["data_fingerprint"], settings.model_dump_json(), str(recipe.seed))
+    data_of = [directory, *lineage.folders(directory.parent, recipe)]
+    prints = [str(record.read(folder / "data", "prepare")["data_fingerprint"]) for folder in data_of]
+    common = (*prints, settings.model_dump_json(), str(recipe.seed))
 
     def kept(name: str, compute: Callable[[], Floats], *more: str) -> Floats:
         key = record.fingerprint(part.encode() for part in (*common, *more))

@@ -83,6 +83,7 @@ class Train(Part):
 
     encoder: str = Field(description="`package:NAME`, a local directory, or a hub name")
     start: str | None = Field(None, pattern=NAME, description="the run whose network training starts from")
+    mix: float = Field(0.0, ge=0.0, lt=1.0, description="share of the starting network's weights in the result")
     max_tokens: int = Field(192, ge=8, le=512)
     batch_tokens: int = Field(4096, ge=64, description="padded tokens of a batch, over all rows")
     passes: int = Field(1, ge=1, le=100, description="times the training rows (with repeats) are seen")
@@ -111,6 +112,8 @@ class Train(Part):
         for key, chosen in (("length_prior", self.length_prior), ("rank", self.rank)):
             if unknown := [name for name in chosen if name not in names]:
                 raise ValueError(f"{key}: no attribute is called {unknown[0]!r}")
+        if self.mix and self.start is None:
+            raise ValueError("mix: there is no network to mix with unless `start` names one")
         return self
 
 

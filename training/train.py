@@ -206,9 +206,12 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
 
 
 def _identity(recipe: Recipe, fingerprint: str, start: str | None) -> dict[str, Any]:
-    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from."""
+    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from.
+
+    What is made of the last checkpoint is not part of it, so that another `mix` does not train again.
+    """
     return {
-        "train": recipe.train.model_dump(mode="json"),
+        "train": recipe.train.model_dump(mode="json", exclude={"mix"}),
         "seed": recipe.seed,
         "data_fingerprint": fingerprint,
         "starting_weights": start,
@@ -241,7 +244,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     identity = _identity(recipe, prepared["data_fingerprint"], lineage.weights(directory.parent, recipe))
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
-        if identity == earlier["results"].get("identity"):
+        if identity == earlier["results"].get("identity") and recipe.train.mix == earlier["results"].get("mix"):
             finished: dict[str, Any] = earlier["results"]
             return finished
     attributes = corpus.attributes(directory / "data")
@@ -313,12 +316,15 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         "history": trainer.state.log_history,
         "finished": stop_after is None,
         "identity": identity,
+        "mix": settings.mix,
     }
     if trainer.is_world_process_zero() and stop_after is None:
         folder = directory / "network"
         shutil.rmtree(folder, ignore_errors=True)
         best = trainer.model
         assert isinstance(best, Network)
+        if settings.mix:
+            network.inherit(best, before[0] / "network", corpus.attributes(before[0] / "data"), settings.mix)
         network.save(best, folder)
         tokenizer.save_pretrained(folder)
         record.write(directory, "train", recipe, prepared["data_fingerprint"], results)

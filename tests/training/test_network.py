@@ -187,6 +187,11 @@ def test_heads_are_inherited_by_name(network: Network, tmp_path: Path) -> None:
     rows = [[1, 2, 3], [4]]
     assert torch.equal(logits(other, rows)[:, [2, 0]], logits(network, rows)[:, [0, 2]])
     assert torch.equal(other.head.weight[1], fresh)
+    mixed = tiny()
+    mixed.head.bias.data += 1
+    inherit(mixed, tmp_path, ATTRIBUTES, share=0.25)
+    torch.testing.assert_close(mixed.head.bias, network.head.bias + 0.75)
+    torch.testing.assert_close(mixed.encoder.state_dict(), network.encoder.state_dict())
     with pytest.raises(RuntimeError, match="3 heads, its corpus 2 attributes"):
         inherit(other, tmp_path, ATTRIBUTES[:2])
 

@@ -291,6 +291,10 @@ def test_second_stage_goes_on_from_the_first(world: World, trained: Path, tmp_pa
     # With next to no learning it is the first stage's network.
     before, after = weights(trained), weights(tmp_path / "second")
     assert all(torch.allclose(after[name], before[name], atol=1e-6) for name in before if name != "prior")
+    # A mean with the first stage's weights is made without training again.
+    mixed = load(second(world, learning_rate=1e-12, dropout="0.1\nmix = 0.5"))
+    assert train(mixed, tmp_path / "second")["steps"] == results["steps"]
+    assert torch.allclose(weights(tmp_path / "second")["head.weight"], before["head.weight"], atol=1e-6)
     # Baselines are given all that the network has seen.
     seen = lineage.seen(tmp_path / "second", LEARNED, load(path))
     assert set(seen.keys) == set(corpus.read(trained / "data", "train", LEARNED).keys)
