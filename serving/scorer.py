@@ -15,9 +15,10 @@ from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Manifest
 from serving.text import normalise
 from serving.windows import combine, cut
 
-# Padded tokens of one inference. Small batches of like length waste least padding, and int8
-# activations are scaled per batch: the fewer neighbours, the nearer to a text scored alone.
-BATCH_TOKENS = 2048
+# Padded tokens of one inference. So few that activations stay in a core's cache: docs/performance.md.
+BATCH_TOKENS = 512
+# ONNX Runtime would join Add and LayerNormalization to one operator, which takes several times as long.
+SLOW = ["SkipLayerNormFusion"]
 AT_ONCE = 256  # texts that are tokenised and sorted together
 
 Floats = npt.NDArray[np.float32]
@@ -65,10 +66,12 @@ class Scorer:
         self._highest = np.array([head.combine == "max" for head in manifest.attributes], np.bool_)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # A thread that waits for work by spinning takes the core from whatever else the server runs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._tokenizer = Tokenizer.from_file(str(artifact.path / TOKENIZER))
             self._session = onnxruntime.InferenceSession(
-                str(artifact.path / MODEL), options, providers=["CPUExecutionProvider"]
+                str(artifact.path / MODEL), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
             )
         except Exception as error:  # both libraries raise bare Exception subclasses of their own
             raise ArtifactError(f"{artifact.path}: the model cannot be loaded: {error}") from error

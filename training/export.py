@@ -4,12 +4,15 @@
 
 Writes two artifact directories beside the network, <runs-dir>/<recipe>/artifact (int8: the one to
 serve) and artifact-fp32 (to compare with), both still without calibration: `training.calibrate` fits it.
+The int8 graph of a BERT encoder is written by `training.int8`, its activations scaled on training rows;
+any other encoder is quantised dynamically, which is slower, and lets a score move with its batch.
 """
 
 from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,11 +23,13 @@ import torch
 import typer
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from rich.console import Console
+from tokenizers import Tokenizer
+from torch import Tensor
 
 from labels import taxonomy
 from serving import cpu
 from serving.artifact import MODEL, TOKENIZER, Head, Manifest, sha256, write_manifest
-from training import corpus, network, record
+from training import corpus, int8, network, record
 from training.network import Network
 from training.recipe import Recipe, load
 from training.settings import Settings
@@ -32,6 +37,7 @@ from training.settings import Settings
 ARTIFACT, REFERENCE = "artifact", "artifact-fp32"
 ONNX_TOLERANCE = 1e-3  # logits; fp32 ONNX against torch on the same inputs
 OPSET = 18
+SCALING_ROWS, SCALING_BATCH = 512, 32  # training rows that show how large activations get
 
 
 class ExportError(ValueError):
@@ -85,6 +91,30 @@ def to_onnx(trained: Network, path: Path) -> None:
         raise ExportError(f"fp32 ONNX: a logit is {worst:.2g} off torch's; at most {ONNX_TOLERANCE:g} is allowed")
 
 
+def batches(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Token ids and masks of texts, cut to `limit` tokens, in batches of like length."""
+    rows = [torch.tensor(found.ids[:limit]) for found in tokenizer.encode_batch(list(texts))]
+    rows.sort(key=len)
+    for start in range(0, len(rows), SCALING_BATCH):
+        batch = rows[start : start + SCALING_BATCH]
+        masks = [torch.ones_like(row) for row in batch]
+        yield (
+            torch.nn.utils.rnn.pad_sequence(batch, batch_first=True),
+            torch.nn.utils.rnn.pad_sequence(masks, batch_first=True),
+        )
+
+
+def to_int8(trained: Network, recipe: Recipe, directory: Path, target: Path) -> None:
+    """Writes a BERT network in int8, its activations scaled on a sample of the run's training rows."""
+    rows = corpus.read(directory / "data", "train", trained.attributes)
+    picked = np.random.default_rng(recipe.seed).permutation(len(rows))[:SCALING_ROWS]
+    tokenizer = Tokenizer.from_file(str(directory / "network" / TOKENIZER))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    found = int8.ranges(trained, batches(tokenizer, rows.select(picked).texts, recipe.train.max_tokens))
+    int8.write(trained, found, target)
+
+
 def quantise(source: Path, target: Path) -> None:
     """Dynamic int8 quantisation with signed weights, one scale a channel.
 
@@ -135,7 +165,10 @@ def export(recipe: Recipe, directory: Path) -> dict[str, Any]:
         (directory / name).mkdir()
         shutil.copy(directory / "network" / TOKENIZER, directory / name / TOKENIZER)
     to_onnx(model, directory / REFERENCE / MODEL)
-    quantise(directory / REFERENCE / MODEL, directory / ARTIFACT / MODEL)
+    if int8.supports(model):
+        to_int8(model, recipe, directory, directory / ARTIFACT / MODEL)
+    else:
+        quantise(directory / REFERENCE / MODEL, directory / ARTIFACT / MODEL)
     sizes = {}
     for name in (ARTIFACT, REFERENCE):
         folder = directory / name
