@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from serving import admin, rehearsal
 from serving.tables import Board, Row, open_console, plain, print_board
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Score readers' comments for incivility, report-worthiness and quality.",
 )
+
+app.command()(admin.reload)
+app.add_typer(admin.keys, name="keys")
+app.add_typer(rehearsal.coral, name="coral")
 
 BATCH = 256  # texts scored at a time
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
@@ -68,7 +73,7 @@ def serve(
     with _one_line_errors():
         import uvicorn
 
-        from serving import logs
+        from serving import keys, logs
         from serving.api import create_app
         from serving.settings import Settings
 
@@ -76,10 +81,22 @@ def serve(
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
         logs.configure(settings.log_level)
         api = create_app(settings)
+        store = api.state.service.store
+        store.open()  # here, so that what is wrong with it is one line
         base = f"http://{_reachable(settings.host)}:{settings.port}"
-        typer.echo(f"evenhand listens on {base}. Try:\n  {_example(base)}", err=True)
+        typer.echo(f"evenhand listens on {base}. Try:\n  {_example(base, settings.mode)}", err=True)
+        if settings.mode == "keys" and not any(key.revoked_at is None for key in keys.every(store)):
+            typer.echo("No key exists yet, so nobody can call it: evenhand keys create NAME", err=True)
         # Our own middleware logs requests: uvicorn's lines would hold query strings, where keys may be.
-        uvicorn.run(api, host=settings.host, port=settings.port, access_log=False, log_level="warning")
+        uvicorn.run(
+            api,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=settings.drain_seconds,
+        )
 
 
 @app.command()
@@ -242,6 +259,7 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _example(base: str) -> str:
+def _example(base: str, mode: str) -> str:
     body = '{"comments":[{"id":"1","text":"You absolute clown, resign."}]}'
-    return f"curl -s {base}/v1/score -H 'Content-Type: application/json' -d '{body}'"
+    key = " -H 'X-API-Key: KEY'" if mode == "keys" else ""
+    return f"curl -s {base}/v1/score{key} -H 'Content-Type: application/json' -d '{body}'"

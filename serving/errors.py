@@ -1,15 +1,17 @@
-"""The API's one error shape: {"error": {"code", "message", "field"?, "request_id"}}."""
+"""What can go wrong in a request, and the native shape of saying it.
+
+The native shape is {"error": {"code", "message", "field"?, "request_id"}}; other dialects say the same
+errors in their own shapes.
+"""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+
+from serving import engine
 
 
 class ErrorBody(BaseModel):
@@ -43,44 +45,37 @@ class ApiError(HTTPException):
 
 
 def payload(request_id: str, code: str, message: str, field: str | None = None) -> dict[str, Any]:
-    """The error shape as a dictionary, without `field` where there is none."""
+    """The native shape as a dictionary, without `field` where there is none."""
     body = ErrorBody(code=code, message=message, field=field, request_id=request_id)
     return ErrorResponse(error=body).model_dump(exclude_none=True)
 
 
-def _answer(
-    request: Request,
-    status: int,
-    code: str,
-    message: str,
-    field: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> JSONResponse:
-    body = payload(getattr(request.state, "request_id", ""), code, message, field)
-    return JSONResponse(body, status, headers=headers)
+def invalid_json() -> ApiError:
+    """The body cannot be read."""
+    return ApiError(400, "invalid_json", "The body is not valid JSON.")
 
 
-def install(app: FastAPI) -> None:
-    """Makes every error of the application answer in the one shape."""
+def invalid(location: tuple[Any, ...], rule: str) -> ApiError:
+    """A field breaks a rule. The value itself, which could be comment text, is never repeated."""
+    # The framework puts "body" in front; a field of that name further in is the field.
+    location = location[1:] if location[:1] == ("body",) else location
+    field = ".".join(map(str, location)) or "body"
+    return ApiError(422, "invalid_request", f"{field}: {rule}", field)
 
-    @app.exception_handler(ApiError)
-    async def _known(request: Request, error: ApiError) -> JSONResponse:
-        headers = dict(error.headers) if error.headers else None
-        return _answer(request, error.status_code, error.code, error.message, error.field, headers)
 
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            return _answer(request, 400, "invalid_json", "The body is not valid JSON.")
-        # Pydantic's message names the rule; its `input`, which would be comment text, is left out.
-        field = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-        return _answer(request, 422, "invalid_request", f"{field}: {first['msg']}", field)
+def invalid_field(error: ValidationError) -> ApiError:
+    """The first of a model's complaints."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return invalid(first["loc"], first["msg"])
 
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
-            return _answer(request, error.status_code, "invalid_json", "The body is not valid JSON.")
-        status = HTTPStatus(error.status_code)
-        headers = dict(error.headers) if error.headers else None
-        return _answer(request, error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers)
+
+def of_engine(error: engine.EngineError) -> ApiError:
+    """Why there are no scores, as an answer. A client can try again after each of them."""
+    match error:
+        case engine.BusyError():
+            return ApiError(429, "busy", str(error), headers={"Retry-After": str(error.retry_after)})
+        case engine.DeadlineError():
+            return ApiError(504, "deadline_exceeded", str(error), headers={"Retry-After": "1"})
+        case engine.InferenceError():
+            return ApiError(503, "inference_failed", str(error), headers={"Retry-After": "5"})
+    return ApiError(503, "not_ready", str(error), headers={"Retry-After": "1"})

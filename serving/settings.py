@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,11 +18,56 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="TCP port")
+    mode: Literal["local", "keys"] = Field(
+        "local", description="local: no key, on loopback only; keys: every call needs an API key"
+    )
+    public_url: str | None = Field(
+        None, pattern=r"^https?://[^/]+(/.*)?$", description="where clients reach the service; unset: as they asked"
+    )
+    database_url: str = Field("sqlite:///evenhand.sqlite3", description="SQLAlchemy URL of keys and feedback")
     model: Path | None = Field(None, description="directory of the model artifact; unset: the one that ships")
+    coral: Path | None = Field(None, description="TOML file of Coral sites: secrets and rules")
+    compatibility: Literal["permissive", "strict"] = Field(
+        "permissive", description="strict: refuse languages and attributes that no head covers; permissive: warn"
+    )
+    flag_threshold: float = Field(
+        0.5, gt=0, le=1, description="score from which an OpenAI category is true and an input flagged"
+    )
+    workers: int = Field(1, ge=1, le=64, description="batches that are scored at a time")
     threads: int = Field(0, ge=0, le=1024, description="threads of one inference; 0: every core")
+    queue: int = Field(256, ge=1, le=100_000, description="texts that may wait; more is answered 429")
+    deadline_ms: int = Field(5000, ge=10, le=600_000, description="longest wait for scores; then 504")
+    batch_wait_ms: float = Field(2.0, ge=0, le=50, description="longest wait for a batch to fill under load")
+    cache: int = Field(20_000, ge=0, le=10_000_000, description="texts whose scores are kept in memory, by hash")
     max_body_bytes: int = Field(
         64 * 2**20, ge=1024, description="largest request body; 1,000 longest comments escaped as JSON fit"
     )
+    max_header_bytes: int = Field(32 * 2**10, ge=1024, description="largest request line and headers together")
+    drain_seconds: int = Field(30, ge=0, le=3600, description="time that requests under way get when it stops")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line that is logged; info logs one line a request"
     )
+
+    @model_validator(mode="after")
+    def _never_open_to_the_world(self) -> Settings:
+        if self.mode == "local" and not loopback(self.host):
+            raise ValueError(
+                f"mode: 'local' asks for no key, so it serves loopback only, and {self.host} is not; "
+                "set EVENHAND_MODE=keys and make a key with: evenhand keys create NAME"
+            )
+        return self
+
+
+def loopback(host: str) -> bool:
+    """Whether a host name or address can be reached from this machine only."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def variable(name: str) -> str | None:
+    """A variable of the environment that a file names, such as one that holds a secret; None if it is not set."""
+    return os.environ.get(name)

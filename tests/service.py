@@ -33,11 +33,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(log: Path) -> Iterator[Server]:
-    """Starts the service, waits until it is ready, and stops it in the end."""
+def running(log: Path, **settings: object) -> Iterator[Server]:
+    """Starts the service with settings by name, waits until it is ready, and stops it in the end."""
     port = free_port()
     command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
     environment = {**os.environ, "EVENHAND_MAX_BODY_BYTES": str(2**20)}
+    environment |= {f"EVENHAND_{name.upper()}": str(value) for name, value in settings.items()}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     url = f"http://127.0.0.1:{port}"

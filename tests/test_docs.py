@@ -15,12 +15,15 @@ import pytest
 from labels import taxonomy
 from serving.api import create_app
 from serving.artifact import Artifact
+from serving.dialects import openai
+from serving.dialects.perspective import names
 from serving.schemas import ItemError
 from serving.settings import Settings
 from tests.service import Server
 from training.card import card
 
 ROOT = Path(__file__).parents[1]
+UNSET = {"model": "the model that ships", "public_url": "as the client asked", "coral": "no site"}  # shown for None
 DOCS = ROOT / "docs"
 
 
@@ -33,7 +36,7 @@ def test_every_setting_is_in_the_operators_table_with_its_default() -> None:
     assert {name.lower() for name in rows} == set(Settings.model_fields)
     for name, field in Settings.model_fields.items():
         shown = rows[name.upper()].strip("`")
-        assert shown == ("the model that ships" if field.default is None else str(field.default))
+        assert shown == UNSET.get(name, str(field.default))
 
 
 def test_every_endpoint_is_documented() -> None:
@@ -47,12 +50,24 @@ def test_every_endpoint_is_documented() -> None:
 def test_every_error_code_is_documented() -> None:
     guide = text("docs/integrators.md")
     codes = set(re.findall(r'"([a-z_]+)"', str(ItemError.model_fields["code"].annotation).replace("'", '"')))
-    codes |= set(re.findall(r'ApiError\(\d+, "([a-z_]+)"', text("serving/api.py") + text("serving/requests.py")))
-    codes |= set(re.findall(r'"([a-z]+_[a-z]+)"', text("serving/errors.py"))) - {"request_id", "json_invalid"}
-    codes |= set(re.findall(r'payload\(request_id, "([a-z_]+)"', text("serving/requests.py")))
-    assert {"empty_text", "not_ready", "body_too_large", "invalid_json", "internal_error"} <= codes
+    for module in (ROOT / "serving").rglob("*.py"):
+        codes |= set(re.findall(r'ApiError\(\s*\d+,\s*"([a-z_]+)"', module.read_text(encoding="utf-8")))
+    assert {"empty_text", "not_ready", "body_too_large", "invalid_json", "internal_error", "busy"} <= codes
     for code in codes:
         assert f"`{code}`" in guide, code
+
+
+def test_every_perspective_name_is_in_the_mapping() -> None:
+    guide = text("docs/perspective.md")
+    for name in (*names.UNCOVERED, *(wire for a in taxonomy.load().attributes for wire in a.perspective)):
+        assert f"`{name}`" in guide, name
+
+
+def test_every_openai_category_is_in_the_mapping() -> None:
+    rows = dict(re.findall(r"^\| `([a-z/]+)` \| `([a-z_]+)` \|", text("docs/integrators.md"), re.MULTILINE))
+    assert rows == {category: a.name for a in taxonomy.load().attributes for category in a.openai}
+    for category in openai.CATEGORIES:
+        assert f"`{category}`" in text("docs/integrators.md")
 
 
 @pytest.mark.parametrize("guide", ["docs/moderators.md", "model_card.md"])

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -13,7 +15,8 @@ from hypothesis import settings
 
 from labels import taxonomy
 from serving.api import create_app
-from serving.artifact import Artifact, ArtifactError
+from serving.artifact import ArtifactError
+from serving.engine import Engine
 from serving.scorer import Scorer
 from serving.settings import Settings
 from tests.service import Server
@@ -141,21 +144,50 @@ def test_attributes_are_those_of_the_taxonomy(server: Server) -> None:
         assert attribute["perspective"] == list(known[attribute["name"]].perspective)
 
 
-def test_a_failure_answers_in_the_error_shape_and_logs_no_message(capsys: pytest.CaptureFixture[str]) -> None:
-    class Broken(Scorer):
-        """The real scorer, but its runtime fails and quotes what it was given."""
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    """The application in this process, where its parts can be broken on purpose; ready."""
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path / 'store.sqlite3'}"))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        deadline = time.monotonic() + 30
+        while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield client
 
-        def logits(self, texts: Sequence[str]) -> Any:
-            raise RuntimeError(f"cannot score {texts}")
 
-    app = create_app(Settings())
-    app.state.scorer = Broken(Artifact.load())
-    client = TestClient(app)
+def test_a_failure_answers_in_the_error_shape_and_logs_no_message(
+    client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(scorer: Scorer, texts: Sequence[str]) -> Any:
+        raise RuntimeError(f"cannot score {texts}")
+
     secret = "Zanzibar-marmalade-7743"
+    body = {"comments": [{"id": "a", "text": secret}]}
+    with monkeypatch.context() as broke:
+        broke.setattr(Scorer, "logits", broken)
+        answer = client.post("/v1/score", json=body)
+        assert_error(answer, 503, "inference_failed")
+        assert answer.headers["retry-after"]
+        assert_error(client.get("/readyz"), 503, "inference_failed")
+    assert client.get("/readyz").status_code == 200
+    assert client.post("/v1/score", json=body).status_code == 200
+    printed = capsys.readouterr()
+    assert "RuntimeError" in printed.out + printed.err
+    assert secret not in answer.text + printed.out + printed.err
+
+
+def test_what_nobody_foresaw_answers_in_the_error_shape(
+    client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(engine: Engine, texts: Sequence[str]) -> Any:
+        raise ZeroDivisionError(str(texts))
+
+    monkeypatch.setattr(Engine, "score", broken)
+    secret = "Zanzibar-marmalade-7744"
     answer = client.post("/v1/score", json={"comments": [{"id": "a", "text": secret}]})
     assert_error(answer, 500, "internal_error")
     printed = capsys.readouterr()
-    assert "RuntimeError" in printed.out + printed.err
+    assert "ZeroDivisionError" in printed.out + printed.err
     assert secret not in answer.text + printed.out + printed.err
 
 
@@ -176,7 +208,7 @@ def test_state(server: Server) -> None:
 
 def test_live_is_not_ready() -> None:
     # Without its lifespan the application answers but has loaded nothing.
-    client = TestClient(create_app(Settings()))
+    client = TestClient(create_app(Settings()), base_url="http://127.0.0.1")
     assert client.get("/healthz").status_code == 200
     refused = client.get("/readyz")
     assert refused.headers["retry-after"] == "1"

@@ -1,0 +1,142 @@
+"""`POST /coral/moderate`: the External Moderation Phase of Coral."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from serving import policy, service
+from serving.dialects.bodies import inlined
+from serving.dialects.coral.answers import answer
+from serving.dialects.coral.markup import text_of
+from serving.dialects.coral.schemas import ModerationAnswer, ModerationRequest
+from serving.dialects.coral.signature import HEADER, verified
+from serving.engine import DeadlineError, Scored
+from serving.errors import ApiError, ErrorResponse, invalid_field
+from serving.schemas import MAX_TEXT_BYTES
+from serving.service import Service
+from serving.sites import Site, Sites
+from serving.text import normalise
+
+STAFF = frozenset({"STAFF", "MODERATOR", "ADMIN"})
+# The longest comment with each character in tags or escapes; more is no comment, and is not even parsed.
+MAX_BODY_BYTES = 16 * MAX_TEXT_BYTES
+STRANGER = (secrets.token_hex(32),)  # what the signature of an unknown site is compared with: it takes as long
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorResponse, "description": description}
+    for status, description in {
+        401: "not signed with a secret of the site",
+        413: "body too large",
+        422: "a field breaks its rule",
+        429: "too much at once; Retry-After says when",
+        503: "not ready",
+        504: "not scored before Coral stops waiting",
+    }.items()
+}
+DESCRIBED: dict[str, Any] = {
+    "security": [],  # no API key: the signature
+    "parameters": [
+        {
+            "name": HEADER,
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": "sha256=HEX of the raw body, by each secret, comma-separated",
+        }
+    ],
+    "requestBody": {"required": True, "content": {"application/json": {"schema": inlined(ModerationRequest)}}},
+}
+
+router = APIRouter(tags=["coral"])
+
+
+@router.post(
+    "/coral/moderate",
+    response_model=ModerationAnswer,
+    responses=ERRORS | {204: {"description": "no opinion"}},
+    openapi_extra=DESCRIBED,
+)
+async def moderate(request: Request) -> Response:
+    """Decides on a comment by its site's rules. The signature is what admits a caller, as Coral has no API key.
+
+    Coral publishes what it gets no answer for, so every failure is an error, never an empty answer.
+    """
+    loop = asyncio.get_running_loop()
+    began, here = loop.time(), service.of(request)
+    site, message = _admitted(here.sites, await request.body(), request.headers.get(HEADER, ""))
+    if message.author.role in STAFF:
+        return Response(status_code=204)
+    text = _text(message, site)
+    if not normalise(text):  # a picture, a rating: nothing to have an opinion of
+        return Response(status_code=204)
+    scored = await _scored(here, request, text, began + site.deadline)
+    scores = scored.scores[0]
+    log = structlog.get_logger().bind(site=site.id, request_id=request.state.request_id)
+    if unscored := [rule.attribute for rule in site.rules if rule.attribute not in scores]:
+        log.warning("a rule asks for what this model does not score", attribute=unscored[0])
+    decision = policy.decide(scores, site.rules)
+    log.info("coral decision", action=decision.action if decision else None, rule=decision.rule if decision else None)
+    found = answer(decision, site, scored.model, scores) if decision else None
+    return Response(found.wire(), media_type="application/json") if found else Response(status_code=204)
+
+
+def _admitted(sites: Sites, body: bytes, header: str) -> tuple[Site, ModerationRequest]:
+    """The site that signed, and what it asks. Raises ApiError: one and the same for all that is not signed."""
+    if len(body) > MAX_BODY_BYTES:
+        raise ApiError(413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    # The body names the site, so it has to be read before it is trusted: it is, for this one name.
+    content = _content(body)
+    named = _site_id(content)
+    site = sites.find(named) if named is not None else None
+    if not verified(body, header, site.secrets if site else STRANGER) or site is None:
+        # Why goes to the log only, with an id that may be anybody's invention: short, and escaped as JSON.
+        why = "bad signature" if site else "unknown site" if named is not None else "no site in the body"
+        structlog.get_logger().warning("coral request refused", reason=why, site=(named or "")[:64])
+        raise ApiError(
+            401, "invalid_signature", "The request is not signed with a secret of its site.",
+            headers={"WWW-Authenticate": HEADER},
+        )  # fmt: skip
+    try:
+        return site, ModerationRequest.model_validate(content)
+    except ValidationError as error:
+        raise invalid_field(error) from None
+
+
+def _content(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _site_id(content: Any) -> str | None:
+    site = content.get("site") if isinstance(content, dict) else None
+    found = site.get("id") if isinstance(site, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _text(message: ModerationRequest, site: Site) -> str:
+    """What of the comment is scored. Raises ApiError text_too_long: cut, it could hide its end."""
+    body = message.comment.body
+    text = text_of(body) if site.format == "HTML" else body
+    if (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT_BYTES:
+        rule = f"comment.body: {size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored"
+        raise ApiError(422, "text_too_long", rule, "comment.body")
+    return text
+
+
+async def _scored(here: Service, request: Request, text: str, until: float) -> Scored:
+    """The scores, by the time `until` of the event loop. Raises EngineError."""
+    try:
+        async with asyncio.timeout_at(until):
+            return await here.score(request, None, [text])
+    except TimeoutError:
+        here.metrics.deadlines.inc()
+        raise DeadlineError("The scores were not ready before Coral stops waiting.") from None

@@ -1,0 +1,11 @@
+"""Google's Perspective Comment Analyzer API, v1alpha1: analyze, suggestscore, discovery and batch."""
+
+from __future__ import annotations
+
+from serving.dialects.dialect import Dialect
+from serving.dialects.perspective.errors import render
+from serving.dialects.perspective.routes import router
+
+__all__ = ["DIALECT", "router"]
+
+DIALECT = Dialect("perspective", ("/v1alpha1/", "/$discovery/", "/batch"), render, browsers=True)

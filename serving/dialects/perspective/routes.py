@@ -1,0 +1,113 @@
+"""The four paths of Perspective."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from serving import service
+from serving.dialects.bodies import described
+from serving.dialects.perspective import batch, discovery, schemas
+from serving.dialects.perspective.analyze import analyze
+from serving.dialects.perspective.errors import render
+from serving.dialects.perspective.suggest import suggest
+from serving.engine import EngineError
+from serving.errors import ApiError, of_engine
+from serving.keys import Key, Scope
+from serving.service import Service
+
+ANALYZE, SUGGEST, DISCOVERY = "/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore", "/$discovery/rest"
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.ErrorAnswer, "description": description}
+    for status, description in {
+        400: "the request breaks a rule; `details[0].errorType` says which",
+        403: "no key, or one without the scope",
+        413: "body too large",
+        429: "too much at once; Retry-After says when",
+        503: "not ready",
+        504: "not scored in time",
+    }.items()
+}
+AT_ONCE = 64  # parts of one batch that are in the engine at a time
+
+router = APIRouter(tags=["perspective"])
+
+
+class Json(JSONResponse):
+    """JSON as Google labels it."""
+
+    media_type = "application/json; charset=UTF-8"
+
+
+@router.post(
+    ANALYZE,
+    response_model=schemas.AnalyzeCommentResponse,
+    responses=ERRORS,
+    openapi_extra=described(schemas.AnalyzeCommentRequest),
+)
+async def analyze_comment(request: Request) -> Response:
+    """Scores one comment for the requested attributes."""
+    return Json(await _call(request, ANALYZE, await request.body()))
+
+
+@router.post(
+    SUGGEST,
+    response_model=schemas.SuggestCommentScoreResponse,
+    responses=ERRORS,
+    openapi_extra=described(schemas.SuggestCommentScoreRequest),
+)
+async def suggest_score(request: Request) -> Response:
+    """Stores what a comment's scores should have been."""
+    return Json(await _call(request, SUGGEST, await request.body()))
+
+
+@router.get(DISCOVERY, responses=ERRORS)
+async def discovery_document(request: Request) -> Response:
+    """What Google's client libraries read before their first call. A bad key is refused, none is needed."""
+    here = service.of(request)
+    if here.settings.mode == "keys" and request.query_params.get("key"):
+        await here.admit(request, "score")
+    return Json(discovery.document(_root(here, request)))
+
+
+@router.post(
+    "/batch",
+    response_class=Response,
+    responses=ERRORS | {200: {"content": {"multipart/mixed": {"schema": {"type": "string"}}}}},
+    openapi_extra={"requestBody": {"required": True, "content": {"multipart/mixed": {"schema": {"type": "string"}}}}},
+)
+async def batch_of_calls(request: Request) -> Response:
+    """Answers several calls at once, each with its own status."""
+    parts = batch.read(request.headers.get("content-type", ""), await request.body())
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def answer(part: batch.Part) -> tuple[batch.Part, int, dict[str, Any], dict[str, str]]:
+        async with limit:
+            try:
+                if part.method != "POST" or part.path not in (ANALYZE, SUGGEST):
+                    raise ApiError(404, "not_found", f"A batch answers POST {ANALYZE} and {SUGGEST}.")
+                return part, 200, await _call(request, part.path, part.body, part.query.get("key")), {}
+            except (ApiError, EngineError) as error:
+                known = error if isinstance(error, ApiError) else of_engine(error)
+                return part, *render(known, request), dict(known.headers or {})
+
+    answers = await asyncio.gather(*(answer(part) for part in parts))
+    boundary = f"batch_{secrets.token_hex(12)}"
+    return Response(batch.write(answers, boundary), media_type=f"multipart/mixed; boundary={boundary}")
+
+
+async def _call(request: Request, path: str, body: bytes, secret: str | None = None) -> dict[str, Any]:
+    """One call, alone or as part of a batch."""
+    here = service.of(request)
+    scope: Scope = "score" if path == ANALYZE else "feedback"
+    key: Key | None = await here.access.check(request, scope, secret)
+    return await analyze(here, request, key, body) if path == ANALYZE else await suggest(here, key, body)
+
+
+def _root(here: Service, request: Request) -> str:
+    """Where clients reach the service, with a slash at the end."""
+    return (here.settings.public_url or str(request.base_url)).rstrip("/") + "/"

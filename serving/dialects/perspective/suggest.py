@@ -1,0 +1,114 @@
+"""`comments:suggestscore`: what a client says the scores should have been becomes a stored label."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from serving import language
+from serving.dialects.perspective import names
+from serving.dialects.perspective.comments import checked, parsed
+from serving.dialects.perspective.errors import PerspectiveError
+from serving.dialects.perspective.schemas import (
+    Context,
+    SuggestCommentScoreRequest,
+    SuggestCommentScoreResponse,
+    SuggestedScore,
+    SuggestedScores,
+)
+from serving.keys import Key
+from serving.service import Service
+from serving.store import Feedback, Store
+
+CORAL_TOKEN = "comment:"  # Coral's clientToken is this and the comment's id
+
+
+async def suggest(here: Service, key: Key | None, body: bytes) -> dict[str, Any]:
+    """Stores one label for each attribute and span, all or none; with `doNotStore`, none.
+
+    Raises ApiError.
+    """
+    message = parsed(body, SuggestCommentScoreRequest)
+    text = checked(message.comment, message.context)
+    if not message.attribute_scores:
+        raise PerspectiveError("Missing attribute_scores", "NO_REQUESTED_ATTRIBUTES")
+    origin = origin_of(message.context, message.client_token)
+    rows = [
+        Feedback(
+            key_id=key.id if key else None,
+            text=text,
+            attribute=name,
+            value=score.value,
+            begin=begin,
+            end=end,
+            languages=message.languages,
+            community_id=message.community_id,
+            session_id=message.session_id,
+            client_token=message.client_token,
+            **origin,
+        )
+        for name, scores in message.attribute_scores.items()
+        for begin, end, score in _labels(name, scores)
+    ]
+    here.access.spend(key, 1)
+    if not message.do_not_store:
+        await asyncio.to_thread(_write, here.store, rows)
+        here.metrics.feedback.inc(len(rows))
+    answer = SuggestCommentScoreResponse(
+        client_token=message.client_token,
+        detected_languages=[found.code for found in language.detect(text)] or ["und"],
+        requested_languages=message.languages,
+    )
+    return answer.model_dump(by_alias=True, exclude_none=True)
+
+
+def _labels(name: str, scores: SuggestedScores) -> list[tuple[int | None, int | None, SuggestedScore]]:
+    """Begin, end (None: the whole text) and score of each label for one attribute. Raises PerspectiveError."""
+    if names.resolve(name) is None:
+        raise PerspectiveError(f"Unknown requested attribute: {name[:100]}")
+    labels: list[tuple[int | None, int | None, SuggestedScore]] = []
+    if scores.summary_score:
+        labels.append((None, None, scores.summary_score))
+    labels += [(span.begin, span.end, span.score) for span in scores.span_scores]
+    if not labels:
+        raise PerspectiveError(f"Attribute {name[:100]}: expected summary_score or span_scores")
+    for begin, end, score in labels:
+        if score.type not in (None, "PROBABILITY", "SCORE_TYPE_UNSPECIFIED"):
+            raise PerspectiveError(
+                f"Requested score type {score.type[:100]} is not supported by attribute {name[:100]}"
+            )
+        if begin is not None and end is not None and begin >= end:
+            raise PerspectiveError(f"Attribute {name[:100]}: a span must end after it begins")
+    return labels
+
+
+def origin_of(context: Context | None, client_token: str | None) -> dict[str, Any]:
+    """Which comment a suggestion is about, as columns of Feedback.
+
+    Coral puts a JSON string with the ids into the first context entry; its clientToken names the comment too.
+    """
+    found: dict[str, Any] = {"context": context.model_dump(exclude_none=True) if context else None}
+    entries = context.entries if context else None
+    told: Any = None
+    if entries and entries[0].text:
+        try:
+            told = json.loads(entries[0].text)
+        except (ValueError, RecursionError):
+            told = None
+    if isinstance(told, dict):
+        found["comment_id"] = _text(told.get("Coral_comment_id"))
+        found["reply_to"] = _text(told.get("reply_to_id_Coral_comment_id"))
+        found["story_url"] = _text(told.get("url"), 2000)
+    if not found.get("comment_id") and client_token and client_token.startswith(CORAL_TOKEN):
+        found["comment_id"] = client_token.removeprefix(CORAL_TOKEN)[:256] or None
+    return found
+
+
+def _text(value: Any, most: int = 256) -> str | None:
+    return value[:most] if isinstance(value, str) and value else None
+
+
+def _write(store: Store, rows: list[Feedback]) -> None:
+    with store.session.begin() as session:
+        session.add_all(rows)

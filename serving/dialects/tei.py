@@ -1,0 +1,160 @@
+"""Hugging Face text-embeddings-inference's `POST /predict`, which Discourse's sentiment setting can point at."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import HTTPConnection
+
+from serving import __version__, service
+from serving.dialects.bodies import described, read
+from serving.dialects.dialect import Dialect
+from serving.errors import ApiError
+from serving.schemas import MAX_COMMENTS, MAX_TEXT_BYTES
+from serving.scorer import Scores
+from serving.text import normalise
+
+Pair = Annotated[list[str], Field(min_length=1, max_length=2)]
+
+
+class PredictRequest(BaseModel):
+    """A text; a pair of texts, which are scored as one; or a batch, each item a list of one or two texts.
+
+    `truncate` and `truncation_direction` are accepted: nothing is ever cut, long texts are read in windows.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    inputs: str | Pair | Annotated[list[str | Pair], Field(min_length=1, max_length=MAX_COMMENTS)]
+    raw_scores: bool = False
+    truncate: bool | None = None
+    truncation_direction: Literal["left", "right", "Left", "Right"] = "Right"
+
+
+class Prediction(BaseModel):
+    """An attribute and its calibrated score; with `raw_scores` the log-odds of it."""
+
+    label: str
+    score: float
+
+
+class TeiError(BaseModel):
+    """The error shape of text-embeddings-inference."""
+
+    error: str
+    error_type: str
+
+
+class Info(BaseModel):
+    """What is served, with the names that clients of text-embeddings-inference read."""
+
+    model_id: str
+    model_sha: str
+    model_type: dict[str, dict[str, dict[str, str]]]
+    max_input_length: int
+    max_client_batch_size: int
+    version: str
+
+
+TYPES = {400: "Validation", 413: "Validation", 422: "Validation", 429: "Overloaded"}
+
+
+def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any]]:
+    """`{error, error_type}`; a client that overloads the service is told so, as it is there."""
+    kind = TYPES.get(error.status_code, "Backend" if error.status_code >= 500 else "Validation")
+    return error.status_code, {"error": error.message, "error_type": kind}
+
+
+DIALECT = Dialect("tei", ("/predict", "/health", "/info"), render)
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": TeiError, "description": description}
+    for status, description in {
+        400: "not JSON",
+        401: "no key, or a bad one",
+        403: "the key lacks the scope",
+        413: "a text or the body is too large",
+        422: "a field breaks its rule",
+        429: "too much at once; Retry-After says when",
+        503: "not ready",
+        504: "not scored in time",
+    }.items()
+}
+
+router = APIRouter(tags=["text-embeddings-inference"])
+
+
+@router.post(
+    "/predict",
+    response_model=list[Prediction] | list[list[Prediction]],
+    responses=ERRORS,
+    openapi_extra=described(PredictRequest),
+)
+async def predict(request: Request) -> Response:
+    """Scores of one text, highest first, or a list of them for a batch."""
+    here = service.of(request)
+    key = await here.admit(request, "score")
+    message = read(await request.body(), PredictRequest)
+    single, texts = _texts(message)
+    scored = await here.score(request, key, texts)
+    rows = [_predictions(row, message.raw_scores) for row in scored.scores]
+    return JSONResponse(rows[0] if single else rows)
+
+
+@router.get("/health", responses=ERRORS)
+async def health(request: Request) -> Response:
+    """200 without a body while the model answers."""
+    engine = service.of(request).engine
+    if not engine.ready:
+        await engine.probe()
+    return Response()
+
+
+@router.get("/info", responses=ERRORS)
+async def info(request: Request) -> Info:
+    """The model behind `/predict`."""
+    here = service.of(request)
+    await here.admit(request, "score")
+    labels = here.engine.attributes
+    manifest = here.engine.manifest
+    names = {str(number): name for number, name in enumerate(labels)}
+    return Info(
+        model_id=manifest.name,
+        model_sha=manifest.files["model.onnx"],
+        model_type={"classifier": {"id2label": names, "label2id": {name: number for number, name in names.items()}}},
+        max_input_length=MAX_TEXT_BYTES,
+        max_client_batch_size=MAX_COMMENTS,
+        version=__version__,
+    )
+
+
+def _texts(message: PredictRequest) -> tuple[bool, list[str]]:
+    """Whether one text was asked for, and the texts. A flat list of two is a pair, not a batch.
+
+    Raises ApiError.
+    """
+    given = message.inputs
+    single = isinstance(given, str) or (all(isinstance(one, str) for one in given) and len(given) <= 2)
+    items: list[Any] = [given] if single else list(given)
+    texts = [one if isinstance(one, str) else "\n".join(one) for one in items]
+    for number, text in enumerate(texts):
+        field = "inputs" if single else f"inputs.{number}"
+        if not normalise(text):
+            raise ApiError(422, "empty_text", f"{field}: expected a visible character", field)
+        if (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT_BYTES:
+            text_limit = f"{field}: {size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored"
+            raise ApiError(413, "text_too_long", text_limit, field)
+    return single, texts
+
+
+def _predictions(scores: Scores, raw: bool) -> list[dict[str, Any]]:
+    ranked = sorted(scores.items(), key=lambda item: -item[1])
+    return [{"label": name, "score": _log_odds(score) if raw else score} for name, score in ranked]
+
+
+def _log_odds(score: float) -> float:
+    inside = min(max(score, 1e-7), 1 - 1e-7)
+    return math.log(inside / (1 - inside))

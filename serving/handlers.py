@@ -1,0 +1,48 @@
+"""Makes every failure of the application an answer in the shape of the dialect that was spoken."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+
+from serving import dialects, engine
+from serving.errors import ApiError, invalid, invalid_json, of_engine
+
+
+def answer(request: HTTPConnection, error: ApiError) -> JSONResponse:
+    """The error as the dialect of the request's path says it."""
+    dialect = dialects.of(request.url.path)
+    status, body = dialect.render(error, request)
+    headers = dict(error.headers or {}) | dialect.headers(error)
+    return JSONResponse(body, status, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Registers the handlers."""
+
+    @app.exception_handler(ApiError)
+    async def _known(request: Request, error: ApiError) -> JSONResponse:
+        return answer(request, error)
+
+    @app.exception_handler(engine.EngineError)
+    async def _engine(request: Request, error: engine.EngineError) -> JSONResponse:
+        return answer(request, of_engine(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        broken = first["type"] == "json_invalid"
+        return answer(request, invalid_json() if broken else invalid(first["loc"], first["msg"]))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
+            return answer(request, invalid_json())
+        status = HTTPStatus(error.status_code)
+        headers = dict(error.headers) if error.headers else None
+        return answer(request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers))

@@ -1,0 +1,119 @@
+"""API keys: made once, shown once, stored as a hash, checked against the database a few times a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from serving.store import ApiKey, Store, now
+
+Scope = Literal["score", "feedback", "metrics", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+PREFIX = "evh_"
+FRESH_SECONDS = 2.0  # how long a revoked key may still work
+
+
+class KeyRuleError(ValueError):
+    """A key cannot be made or revoked; the message names the rule."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key without its secret. `admin` includes every other scope; `per_minute` 0 is without limit."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    per_minute: int
+    created_at: datetime
+    revoked_at: datetime | None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it is good for `scope`."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+def digest(secret: str) -> str:
+    """The hash that is stored. SHA-256 without a salt is enough: a secret holds 256 random bits."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def create(store: Store, name: str, scopes: Sequence[str], per_minute: int) -> tuple[Key, str]:
+    """A new key and its secret, which cannot be shown again. Raises KeyRuleError."""
+    if not name.strip() or len(name) > 100:
+        raise KeyRuleError("name: expected 1 to 100 characters")
+    if not scopes or (unknown := [scope for scope in scopes if scope not in SCOPES]):
+        raise KeyRuleError(
+            f"scope: expected some of {', '.join(SCOPES)}" + (f", found {unknown[0]!r}" if scopes else "")
+        )
+    if per_minute < 0:
+        raise KeyRuleError("per-minute: expected 0 (no limit) or more")
+    secret = PREFIX + secrets.token_urlsafe(32)
+    row = ApiKey(
+        id=secrets.token_hex(4),
+        name=name.strip(),
+        sha256=digest(secret),
+        scopes=list(dict.fromkeys(scopes)),
+        per_minute=per_minute,
+    )
+    try:
+        with store.session.begin() as session:
+            session.add(row)
+    except IntegrityError:
+        raise KeyRuleError(f"name: a key called {name.strip()!r} exists; revoked ones keep their name") from None
+    return _key(row), secret
+
+
+def every(store: Store) -> list[Key]:
+    """All keys, oldest first."""
+    with store.session() as session:
+        return [_key(row) for row in session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id))]
+
+
+def revoke(store: Store, key_id: str) -> Key:
+    """Ends a key; it stops working within FRESH_SECONDS. Raises KeyRuleError if there is none."""
+    with store.session.begin() as session:
+        row = session.get(ApiKey, key_id)
+        if row is None:
+            raise KeyRuleError(f"no key has the id {key_id!r}; evenhand keys list shows them")
+        row.revoked_at = row.revoked_at or now()
+        return _key(row)
+
+
+class KeyRing:
+    """The keys of a running service, read again when they are older than FRESH_SECONDS."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read_at = float("-inf")
+        self._keys: Mapping[str, Key] = {}
+        self._reading = asyncio.Lock()
+
+    async def find(self, secret: str) -> Key | None:
+        """The live key with this secret. Its hash is looked up, so that the time taken tells nothing.
+
+        Raises SQLAlchemyError if the database does not answer: a key that may be revoked is not good.
+        """
+        async with self._reading:
+            if time.monotonic() - self._read_at > FRESH_SECONDS:
+                self._keys = await asyncio.to_thread(self._read)
+                self._read_at = time.monotonic()
+        return self._keys.get(digest(secret))
+
+    def _read(self) -> dict[str, Key]:
+        with self._store.session() as session:
+            rows = session.scalars(select(ApiKey).where(ApiKey.revoked_at.is_(None)))
+            return {row.sha256: _key(row) for row in rows}
+
+
+def _key(row: ApiKey) -> Key:
+    return Key(row.id, row.name, tuple(row.scopes), row.per_minute, row.created_at, row.revoked_at)

@@ -1,0 +1,72 @@
+"""What the service counts for Prometheus. Labels are bounded: no path, key or text of a caller is one."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+from serving.scorer import Scores
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
+
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0)
+TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """One application's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        self.requests = Counter("evenhand_requests", "Requests answered.", ["dialect", "status"], registry=registry)
+        self.request_seconds = Histogram(
+            "evenhand_request_seconds", "From a request's first byte to its answer.", ["dialect"],
+            buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self.queue_depth = Gauge("evenhand_queue_depth", "Texts that wait to be scored.", registry=registry)
+        self.queue_seconds = Histogram(
+            "evenhand_queue_seconds", "How long a text waited to be scored.", buckets=SECONDS, registry=registry
+        )
+        self.batch_size = Histogram("evenhand_batch_size", "Texts in a batch.", buckets=SIZES, registry=registry)
+        self.inference_seconds = Histogram(
+            "evenhand_inference_seconds", "Time to score a batch.", buckets=SECONDS, registry=registry
+        )
+        self.cache_hits = Counter("evenhand_cache_hits", "Texts whose scores were known.", registry=registry)
+        self.cache_misses = Counter("evenhand_cache_misses", "Texts that had to be scored.", registry=registry)
+        self.dropped = Counter(
+            "evenhand_dropped_texts", "Texts dropped before inference: nobody waited any more.", registry=registry
+        )
+        self.deadlines = Counter("evenhand_deadlines_exceeded", "Requests out of time.", registry=registry)
+        self.failures = Counter("evenhand_inference_failures", "Batches on which inference failed.", registry=registry)
+        self.reloads = Counter("evenhand_reloads", "Attempts to load a new model.", ["outcome"], registry=registry)
+        self.feedback = Counter("evenhand_feedback", "Suggested scores that were stored.", registry=registry)
+        self.model = Gauge("evenhand_model", "1 for the model that answers.", ["name", "version"], registry=registry)
+        # A drifting distribution is the first sign that comments, or the model, have changed.
+        self.score = Histogram(
+            "evenhand_score", "Scores given, by attribute; a cached score counts once.", ["attribute"],
+            buckets=TENTHS, registry=registry,
+        )  # fmt: skip
+        self._score: dict[str, Histogram] = {}  # `labels` takes longer than `observe`
+
+    def show_model(self, name: str, version: str) -> None:
+        """Names the model that answers from now on."""
+        self.model.clear()
+        self.model.labels(name, version).set(1)
+
+    def batch(self, texts: int, seconds: float) -> None:
+        """Counts one inference."""
+        self.batch_size.observe(texts)
+        self.inference_seconds.observe(seconds)
+
+    def scores(self, scores: Scores) -> None:
+        """Counts the scores of one text."""
+        for name, value in scores.items():
+            child = self._score.get(name)
+            if child is None:
+                child = self._score[name] = self.score.labels(name)
+            child.observe(value)
+
+    def render(self) -> bytes:
+        """The text format of Prometheus."""
+        return generate_latest(self.registry)

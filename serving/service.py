@@ -1,0 +1,48 @@
+"""What a running service is made of, as its routes find it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from serving.access import Access
+from serving.engine import Engine, Scored
+from serving.keys import Key, Scope
+from serving.metrics import Metrics
+from serving.settings import Settings
+from serving.sites import Sites
+from serving.store import Store
+
+
+@dataclass
+class Service:
+    """The parts of one application."""
+
+    settings: Settings
+    metrics: Metrics
+    engine: Engine
+    access: Access
+    store: Store
+    sites: Sites = field(default_factory=Sites)
+
+    async def admit(self, request: Request, scope: Scope) -> Key | None:
+        """Checks the caller's key. Raises ApiError."""
+        return await self.access.check(request, scope)
+
+    async def score(self, request: Request, key: Key | None, texts: Sequence[str], cost: int | None = None) -> Scored:
+        """Scores for a caller: spends `cost` comments (default: one a text) of its minute, then asks the engine.
+
+        Raises ApiError and EngineError.
+        """
+        self.access.spend(key, len(texts) if cost is None else cost)
+        scored = await self.engine.score(texts)
+        request.state.answer_headers = self.access.remaining(key)
+        return scored
+
+
+def of(request: Request) -> Service:
+    """The service that a request came to."""
+    service: Service = request.app.state.service
+    return service

@@ -1,0 +1,129 @@
+"""The database: API keys and feedback. SQLite by default, any database of SQLAlchemy by URL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Engine,
+    Float,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class StoreError(ValueError):
+    """The database cannot be used. The message says which (without a password) and why."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC; SQLite forgets the zone, so it is put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The stored time with its zone."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    """Base of the tables."""
+
+
+def now() -> datetime:
+    """The present time, with its zone."""
+    return datetime.now(UTC)
+
+
+class ApiKey(Base):
+    """A caller's key: its hash, what it may do, and how often. The key itself is never stored."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    per_minute: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Feedback(Base):
+    """What a client says a comment's scores should have been: a label, with what is known of its origin."""
+
+    __tablename__ = "feedback"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    attribute: Mapped[str] = mapped_column(String(100), doc="as the client called it")
+    value: Mapped[float] = mapped_column(Float)
+    begin: Mapped[int | None] = mapped_column(Integer, doc="of a span, in UTF-16 code units; NULL: the whole text")
+    end: Mapped[int | None] = mapped_column(Integer)
+    languages: Mapped[list[str]] = mapped_column(JSON)
+    comment_id: Mapped[str | None] = mapped_column(String(256), index=True)
+    reply_to: Mapped[str | None] = mapped_column(String(256))
+    story_url: Mapped[str | None] = mapped_column(Text)
+    context: Mapped[Any | None] = mapped_column(JSON)
+    community_id: Mapped[str | None] = mapped_column(String(256))
+    session_id: Mapped[str | None] = mapped_column(String(256))
+    client_token: Mapped[str | None] = mapped_column(String(256))
+
+
+class Store:
+    """A database. `open` brings its tables up to date; until then nothing is read or written."""
+
+    def __init__(self, url: str) -> None:
+        """Raises StoreError if the URL cannot be understood."""
+        try:
+            parsed = make_url(url)
+            self.engine: Engine = create_engine(parsed, pool_pre_ping=True)
+        except (ArgumentError, ImportError) as error:
+            raise StoreError(f"database_url: no database can be opened by it ({type(error).__name__})") from None
+        self.shown = parsed.render_as_string(hide_password=True)
+        self.session: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _sqlite)
+
+    def open(self) -> None:
+        """Makes or migrates the tables. Raises StoreError."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        try:
+            with self.engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (SQLAlchemyError, CommandError, OSError) as error:
+            raise StoreError(f"database_url: {self.shown}: {getattr(error, 'orig', None) or error}") from None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.engine.dispose()
+
+
+def _sqlite(connection: Any, _: Any) -> None:
+    """Readers do not wait for the writer, writers wait for each other, and a commit is on the disk."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
