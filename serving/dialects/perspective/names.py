@@ -10,13 +10,11 @@ from labels import taxonomy
 UNCOVERED = frozenset(
     {
         "ATTACK_ON_AUTHOR",
-        "ATTACK_ON_COMMENTER",
         "ATTACK_ON_PUBLISHER",
         "FLIRTATION",
         "INCOHERENT",
         "OFF_TOPIC",
         "SPAM",
-        "UNSUBSTANTIAL",
         "AFFINITY_EXPERIMENTAL",
         "COMPASSION_EXPERIMENTAL",
         "CURIOSITY_EXPERIMENTAL",
