@@ -1,7 +1,7 @@
 """Compare the networks of several runs on the development rows that all of them hold out.
 
     python -m training.compare training/recipes/minilm.toml training/recipes/minilm-2.toml
-    python -m training.compare training/recipes/minilm-2.toml --words unsubstantial --words attack_on_commenter
+    python -m training.compare training/recipes/minilm-2.toml --words attack_on_commenter
 
 Recipes are chosen between by these figures; test rows are for the evaluation alone. `--words` adds TF-IDF with
 logistic regression for an attribute, trained on the rows that the last recipe's network has seen.

@@ -106,7 +106,6 @@ NEWS = (
             share("constructive", "constructive"),
             derived("reasoning", ("con_specific_points", "con_evidence"), specific, "specific points or evidence"),
             share("personal_story", "con_personal_story"),
-            share("unsubstantial", "noncon_unsubstantial"),
             share("sarcastic", "noncon_sarcastic"),
             share("antagonistic", "noncon_provocative"),
             share("dismissive", "noncon_no_respect"),

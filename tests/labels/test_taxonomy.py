@@ -29,7 +29,6 @@ DETAIL = (
     "unfair_generalisation",
     "reasoning",
     "personal_story",
-    "unsubstantial",
 )
 HARD_CASES = (
     "Quoted abuse",
@@ -116,7 +115,7 @@ def test_packaged_attribute_is_complete(name: str) -> None:
     assert len(attribute.absent) >= 3
     assert not set(attribute.present) & set(attribute.absent)
     assert name.upper() in attribute.perspective
-    quality = {"constructive", "reasoning", "personal_story", "unsubstantial"}
+    quality = {"constructive", "reasoning", "personal_story"}
     assert attribute.combine == ("mean" if name in quality else "max")
 
 

@@ -108,7 +108,7 @@ def test_evaluation_texts_were_kept_out(trained: Path) -> None:
 def test_training_says_what_it_does(trained: Path) -> None:
     log = (trained.parent / "train.log").read_text(encoding="utf-8")
     settings = ("'batch_tokens': 640", "'learning_rate': 0.002", "seed 11")
-    derived = ("18 attributes have labels", "56 steps", "1 process(es), 1 thread(s)")
+    derived = ("17 attributes have labels", "56 steps", "1 process(es), 1 thread(s)")
     progress = ("100%|", "56/56", "tokens_per_second", "minutes_left", "eval_auc_incivility")
     summary = ("56 of 56 steps, best mean AUC ", f"{trained}")
     for said in (*settings, *derived, *progress, *summary):

@@ -104,7 +104,6 @@ C3_BAD = (
     "noncon_sarcastic",
     "noncon_provocative",
     "noncon_no_respect",
-    "noncon_unsubstantial",
     "tox_personal_attack",
     "tox_abusive",
 )

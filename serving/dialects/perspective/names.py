@@ -15,6 +15,7 @@ UNCOVERED = frozenset(
         "INCOHERENT",
         "OFF_TOPIC",
         "SPAM",
+        "UNSUBSTANTIAL",
         "AFFINITY_EXPERIMENTAL",
         "COMPASSION_EXPERIMENTAL",
         "CURIOSITY_EXPERIMENTAL",
