@@ -275,7 +275,7 @@ def test_training_needs_a_prepared_corpus(world: World, tmp_path: Path) -> None:
 
 def second(world: World, start: str | None = "tiny", **changes: object) -> Path:
     """The recipe of a run that starts from another one; its path."""
-    stage = {"passes": 1 if start is None else f'1\nstart = "{start}"', "learning_rate": 1e-12}
+    stage: dict[str, Any] = {"passes": 1 if start is None else f'1\nstart = "{start}"', "learning_rate": 1e-12}
     path = world.recipe(f"after-{start}", **(stage | changes))
     path.write_text(path.read_text(encoding="utf-8").replace('name = "tiny"', 'name = "second"', 1), encoding="utf-8")
     return path
