@@ -2,7 +2,8 @@
 # Another Python: make run PYTHON=python3.12. Where packages come from is left to pip's own configuration.
 
 PYTHON ?= python3
-RECIPE ?= training/recipes/minilm.toml
+# Stages in order; the last one's network becomes the artifact.
+RECIPE ?= training/recipes/minilm.toml training/recipes/minilm-2.toml
 DATA   ?= $(or $(EVENHAND_DATA_DIR),data)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -32,13 +33,15 @@ unit: .venv-dev/ready chromium nodejs ## Run the tests
 
 # After an interruption, `make train` goes on from the last checkpoint. INSTALL=serving/model replaces the
 # model that ships.
-train: .venv-dev/ready ## Make a model: RECIPE=file.toml (training/recipes/minilm.toml), DATA=folder (data)
-	$(BIN)/python -m training.prepare $(RECIPE) --data-dir $(DATA)
-	$(BIN)/python -m training.train $(RECIPE)
-	$(BIN)/python -m training.export $(RECIPE)
-	$(BIN)/python -m training.calibrate $(RECIPE) $(if $(INSTALL),--install $(INSTALL))
-	$(BIN)/python -m training.evaluate $(RECIPE)
-	$(BIN)/python -m training.card $(RECIPE)
+train: .venv-dev/ready ## Make a model: RECIPE=file.toml or several in order (the shipped ones), DATA=folder (data)
+	for recipe in $(RECIPE); do \
+		$(BIN)/python -m training.prepare $$recipe --data-dir $(DATA) && \
+		$(BIN)/python -m training.train $$recipe || exit; \
+	done
+	$(BIN)/python -m training.export $(lastword $(RECIPE))
+	$(BIN)/python -m training.calibrate $(lastword $(RECIPE)) $(if $(INSTALL),--install $(INSTALL))
+	$(BIN)/python -m training.evaluate $(lastword $(RECIPE))
+	$(BIN)/python -m training.card $(lastword $(RECIPE))
 
 card: .venv-dev/ready ## Write model_card.md again, from docs/evaluation and the model that ships
 	$(BIN)/python -m training.card

@@ -70,21 +70,30 @@ class Batches:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of each row, with labels [rows, attributes] (NaN = unknown) and weights [rows]."""
+    """Token ids of each row, with labels [rows, attributes] (NaN = unknown), weights [rows] and groups [rows].
+
+    A group is a number for the row's source: only rows of one source are ranked against each other.
+    """
 
     ids: Sequence[Sequence[int]]
     labels: Tensor
     weights: Tensor
+    groups: Tensor
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> dict[str, object]:
-        return {"ids": self.ids[row], "labels": self.labels[row], "weight": self.weights[row]}
+        return {
+            "ids": self.ids[row],
+            "labels": self.labels[row],
+            "weight": self.weights[row],
+            "group": self.groups[row],
+        }
 
 
 def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
-    """Pads to the longest row: input_ids and attention_mask [rows, tokens], labels, weights."""
+    """Pads to the longest row: input_ids and attention_mask [rows, tokens], labels, weights, groups."""
     ids = [torch.as_tensor(row["ids"], dtype=torch.long) for row in rows]
     padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
     mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(i) for i in ids], batch_first=True)
@@ -93,4 +102,5 @@ def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
         "attention_mask": mask,
         "labels": torch.stack([torch.as_tensor(row["labels"]) for row in rows]),
         "weights": torch.stack([torch.as_tensor(row["weight"]) for row in rows]),
+        "groups": torch.stack([torch.as_tensor(row["group"]) for row in rows]),
     }

@@ -306,10 +306,13 @@ def _data(evaluation: Mapping[str, Any]) -> str:
 def _made(evaluation: Mapping[str, Any]) -> str:
     recipe, versions = evaluation["recipe"], evaluation["versions"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return (
-        f"## How it was made\n\nRecipe `{recipe['name']}`, seed {recipe['seed']}: "
-        f"`make train RECIPE=training/recipes/{recipe['name']}.toml`. Versions: {packages}."
+    files = " ".join(f"training/recipes/{name}.toml" for name in evaluation["stages"])
+    *before, last = evaluation["stages"]
+    stages = f"Recipe `{last}`" + (
+        f", from the network of {', '.join(f'`{name}`' for name in before)}" if before else ""
     )
+    command = f'RECIPE="{files}"' if before else f"RECIPE={files}"
+    return f"## How it was made\n\n{stages}, seed {recipe['seed']}: `make train {command}`. Versions: {packages}."
 
 
 def write(evaluation: Path, artifact: Path | None, output: Path) -> None:

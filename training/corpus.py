@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labels import taxonomy
 from training.record import fingerprint
+
+FIXED = ("key", "source", "text", "natural")  # columns of every split; the others are attributes
 
 
 @dataclass
 class Row:
-    """A comment ready for training: `labels` maps attribute -> share; what is absent is unknown."""
+    """A comment ready for training: `labels` maps attribute -> share; what is absent is unknown.
+
+    `votes` says of how many rows' labels a share is the mean, where duplicates were merged; 1 if absent.
+    """
 
     source: str
     row: int
@@ -25,6 +29,7 @@ class Row:
     labels: dict[str, float]
     group: str | None
     natural: bool
+    votes: dict[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -61,6 +66,18 @@ class Corpus:
             self.labels[index],
         )
 
+    def join(self, other: Corpus) -> Corpus:
+        """These rows, then those of the other (with the same attributes) that are not among them."""
+        mine = set(self.keys)
+        more = other.select(np.array([key not in mine for key in other.keys], dtype=np.bool_))
+        return Corpus(
+            self.keys + more.keys,
+            self.sources + more.sources,
+            self.texts + more.texts,
+            np.concatenate([self.natural, more.natural]),
+            np.concatenate([self.labels, more.labels]),
+        )
+
     def of(self, source: str) -> Corpus:
         """The rows of one source."""
         return self.select(np.array([name == source for name in self.sources], dtype=np.bool_))
@@ -83,12 +100,19 @@ def write(directory: Path, split: str, rows: Sequence[Row], attributes: Sequence
 
 
 def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:
-    """A split as written. Raises FileNotFoundError that names the step to run first."""
+    """A split as written; an attribute that it has no column for is unknown in every row.
+
+    Raises FileNotFoundError that names the step to run first.
+    """
     path = directory / f"{split}.parquet"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run `python -m training.prepare` with this recipe first")
     table = pq.read_table(path)
-    labels = [table[name].to_numpy(zero_copy_only=False).astype(np.float32) for name in attributes]
+    unknown = np.full(len(table), np.nan, np.float32)
+    labels = [
+        table[name].to_numpy(zero_copy_only=False).astype(np.float32) if name in table.column_names else unknown
+        for name in attributes
+    ]
     return Corpus(
         table["key"].to_pylist(),
         table["source"].to_pylist(),
@@ -99,10 +123,14 @@ def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:
 
 
 def attributes(directory: Path) -> tuple[str, ...]:
-    """The attributes a network can learn here: those with training labels on both sides of one half."""
+    """The attributes a network can learn here: those with training labels on both sides of one half.
+
+    They come in the order of the file, not of the taxonomy, which may have changed since: a trained
+    network's heads are in that order.
+    """
     table = pq.read_table(directory / "train.parquet")
     names = []
-    for name in taxonomy.load().names:
+    for name in (name for name in table.column_names if name not in FIXED):
         values = table[name].drop_null().to_numpy()
         if (values >= 0.5).any() and (values < 0.5).any():
             names.append(name)

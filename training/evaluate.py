@@ -25,7 +25,7 @@ from labels.sources import SOURCES
 from serving import cpu
 from serving.artifact import MANIFEST, MODEL, Artifact, sha256
 from serving.scorer import Scorer
-from training import baselines, bootstrap, corpus, examples, network, pictures, record, scoring, speed
+from training import baselines, bootstrap, corpus, examples, lineage, network, pictures, record, scoring, speed
 from training.bootstrap import Interval
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE
@@ -153,8 +153,10 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
     found = sets(data, attributes, settings, recipe.seed)
     texts = [text for _, rows in found for text in rows.texts]
     timing = speed.measure(scorer, texts[:1000])
-    train = corpus.read(data, "train", attributes)
-    common = (prepared["data_fingerprint"], settings.model_dump_json(), str(recipe.seed))
+    train = lineage.seen(directory, attributes, recipe)
+    data_of = [directory, *lineage.folders(directory.parent, recipe)]
+    prints = [str(record.read(folder / "data", "prepare")["data_fingerprint"]) for folder in data_of]
+    common = (*prints, settings.model_dump_json(), str(recipe.seed))
 
     def kept(name: str, compute: Callable[[], Floats], *more: str) -> Floats:
         key = record.fingerprint(part.encode() for part in (*common, *more))
@@ -179,11 +181,12 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
         "model": {"name": artifact.manifest.name, "version": artifact.manifest.version},
         "manifest_sha256": sha256(artifact.path / MANIFEST),
         "recipe": recipe.model_dump(mode="json"),
+        "stages": [folder.name for folder in reversed(lineage.folders(directory.parent, recipe))] + [recipe.name],
         "data_fingerprint": prepared["data_fingerprint"],
         "versions": record.versions(),
         "cpu": {"name": cpu.model_name(), "features": list(cpu.features())},
         "speed": timing,
-        "data": prepared["results"]["sources"],
+        "data": lineage.account(prepared["results"]["sources"], train, attributes),
         "quantisation": calibration["results"]["int8_against_fp32"],
         "bars": [reach(bar, items, attributes, settings, recipe.seed) for bar in settings.bars],
         "measurements": every,

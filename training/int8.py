@@ -167,7 +167,10 @@ class _Graph:
         weight = self.constant("heads.weight", _array(network.head.weight))
         bias = self.constant("heads.bias", _array(network.head.bias + network.prior[0]))
         logits = self.node("Gemm", self.node("Div", total, count), weight, bias, transB=1)
-        prior = self.node("Mul", self.node("Log", count), self.constant("prior", _array(network.prior[1:2])))
+        sizes = self.node("Gather", self.constant("sizes", _array(network.sizes)), "input_ids")
+        length = self.node("ReduceSum", self.node("Mul", sizes, mask), tokens, keepdims=1)
+        length = self.node("Max", length, self.constant("least", np.float32(1)))
+        prior = self.node("Mul", self.node("Log", length), self.constant("prior", _array(network.prior[1:2])))
         self.node("Add", logits, prior, output="logits")
 
 

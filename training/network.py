@@ -24,19 +24,25 @@ class Network(nn.Module):
     """Scores token ids [rows, tokens] with one logit per attribute.
 
     `prior` float32 [2, attributes] holds intercept and slope of a frozen linear prior over the log of
-    the number of tokens. Where length alone separates a label, the prior carries that part and the
-    head is left with what the words add ("bias product": Clark, Yatskar, Zettlemoyer 2019,
-    arXiv:1909.03683). It is zero for every other attribute.
+    the text's length: the sum of `sizes` float32 [vocabulary], which is 1 for each token where length
+    counts tokens, and the token's characters where it counts those. Where length alone separates a
+    label, the prior carries that part and the head is left with what the words add ("bias product":
+    Clark, Yatskar, Zettlemoyer 2019, arXiv:1909.03683). It is zero for every other attribute.
     """
 
     prior: Tensor
+    sizes: Tensor
+    ranked: tuple[int, ...] = ()  # columns of the attributes that also learn from pairs
+    rank_weight: float = 0.0
 
     def __init__(self, encoder: nn.Module, hidden: int, attributes: tuple[str, ...]) -> None:
         super().__init__()
+        vocabulary: int = encoder.config.vocab_size  # type: ignore[assignment, union-attr]
         self.encoder = encoder
         self.head = nn.Linear(hidden, len(attributes))
         self.attributes = attributes
         self.register_buffer("prior", torch.zeros(2, len(attributes)))
+        self.register_buffer("sizes", torch.ones(vocabulary))
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
 
@@ -46,17 +52,28 @@ class Network(nn.Module):
         attention_mask: Tensor,
         labels: Tensor | None = None,
         weights: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> Output | Tensor:
-        """Logits [rows, attributes]; with `labels` (NaN = unknown) and `weights` [rows] also the loss."""
+        """Logits [rows, attributes]; with `labels` (NaN = unknown) and `weights` [rows] also the loss.
+
+        `groups` [rows] says which rows may be ranked against each other.
+        """
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         count = mask.sum(dim=1).clamp(min=1)
         pooled = ((hidden * mask).sum(dim=1) / count).float()
         with torch.autocast(pooled.device.type, enabled=False):
-            logits: Tensor = self.head(pooled) + self.prior[0] + self.prior[1] * torch.log(count.float())
+            length = (
+                (self.sizes[input_ids].unsqueeze(-1) * attention_mask.unsqueeze(-1).float()).sum(dim=1).clamp(min=1)
+            )
+            logits: Tensor = self.head(pooled) + self.prior[0] + self.prior[1] * torch.log(length)
         if labels is None or weights is None:
             return logits
-        return Output(masked_loss(logits, labels, weights), logits)
+        loss = masked_loss(logits, labels, weights)
+        if self.ranked and groups is not None:
+            chosen = list(self.ranked)
+            loss = loss + self.rank_weight * rank_loss(logits[:, chosen], labels[:, chosen], weights, groups)
+        return Output(loss, logits)
 
 
 def masked_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -69,6 +86,58 @@ def masked_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     losses = nn.functional.binary_cross_entropy_with_logits(logits, torch.where(known, labels, 0.0), reduction="none")
     per_row = (losses * known).sum(dim=1)
     return (per_row * weights).sum() / len(labels)
+
+
+def rank_loss(logits: Tensor, labels: Tensor, weights: Tensor, groups: Tensor) -> Tensor:
+    """Logistic loss on the difference of two logits, over pairs of rows (RankNet: Burges et al. 2005, ICML).
+
+    Shapes as in `masked_loss`, `groups` [rows]. A pair is two rows of one group whose labels differ; it
+    counts by that difference. Batches are cut from rows sorted by length, so that the two are about
+    equally long: where length separates a label, the pairs teach what the words add, which the sum over
+    single rows barely does once length has explained nearly all of it. And a rare label, which single
+    rows leave to a few terms among many, decides all of its pairs.
+
+    Each attribute's mean over pairs is weighted by the share of the batch's rows that have a label and a
+    partner, so that the term is on the scale of the loss over single rows.
+    """
+    gap = labels.unsqueeze(1) - labels.unsqueeze(0)  # [row, other, attribute]
+    same = (groups.unsqueeze(1) == groups.unsqueeze(0)).unsqueeze(-1)
+    pairs = torch.where(same & (gap > 0), gap, 0.0)  # NaN > 0 is false: an unknown label makes no pair
+    pairs = pairs * torch.minimum(weights.unsqueeze(1), weights.unsqueeze(0)).unsqueeze(-1)
+    losses = nn.functional.softplus(logits.unsqueeze(0) - logits.unsqueeze(1))
+    mean = (losses * pairs).sum(dim=(0, 1)) / pairs.sum(dim=(0, 1)).clamp(min=1e-6)
+    partnered = ((pairs > 0).any(dim=0) | (pairs > 0).any(dim=1)).float().mean(dim=0)
+    return (mean * partnered).sum()
+
+
+def inherit(network: Network, directory: Path, attributes: tuple[str, ...], share: float = 1.0) -> None:
+    """Gives the network the encoder that `save` wrote, and its heads by name; heads of other attributes stay.
+
+    `attributes` are those of the saved network, in its order. With a `share` below 1 every weight becomes the
+    mean of the saved one, at that share, and the network's own: between a network and what it was fine-tuned
+    from, such means often do better than either, and forget less (Wortsman et al. 2022, arXiv:2109.01903).
+    Raises RuntimeError if the encoders differ.
+    """
+    saved = load_file(directory / WEIGHTS)
+    prefix = "encoder."
+    own = network.encoder.state_dict()
+    theirs = {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}
+    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in theirs.items()}:
+        raise RuntimeError(f"{directory} holds another encoder")
+    if len(saved["head.bias"]) != len(attributes):
+        raise RuntimeError(f"{directory} has {len(saved['head.bias'])} heads, its corpus {len(attributes)} attributes")
+    network.encoder.load_state_dict(
+        {
+            name: torch.lerp(value, theirs[name], share) if value.is_floating_point() else value
+            for name, value in own.items()
+        }
+    )
+    with torch.no_grad():
+        for column, name in enumerate(network.attributes):
+            if name in attributes:
+                row = attributes.index(name)
+                network.head.weight[column].lerp_(saved["head.weight"][row], share)
+                network.head.bias[column].lerp_(saved["head.bias"][row], share)
 
 
 def build(encoder: str, attributes: tuple[str, ...], dropout: float) -> Network:
@@ -94,5 +163,6 @@ def restore(directory: Path, attributes: tuple[str, ...]) -> Network:
     arguments = {"add_pooling_layer": False} if config.model_type == "bert" else {}
     encoder = AutoModel.from_config(config, **arguments)  # type: ignore[no-untyped-call]
     network = Network(encoder, config.hidden_size, attributes)
-    network.load_state_dict(load_file(directory / WEIGHTS))
+    # Networks that were saved before there were sizes count tokens.
+    network.load_state_dict({"sizes": network.sizes} | load_file(directory / WEIGHTS))
     return network

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from labels.checks import Suite
 from labels.sources import SOURCES, Source
 from labels.sources.reader import Reading, locate, read_file, read_hub
 from serving.text import normalise
-from training import corpus, record
+from training import corpus, lineage, record
 from training.corpus import Row
 from training.duplicates import Duplicates
 from training.recipe import Prepare, Recipe, SourceChoice, load
@@ -93,12 +93,11 @@ def agree(one: Row, other: Row) -> bool:
 
 
 def merge(kept: Row, copy: Row) -> None:
-    """Folds a duplicate's labels into the row that is kept: the mean where both know, else the known one.
-
-    The mean is taken pair by pair, so that of three copies the last counts half.
-    """
+    """Folds a duplicate's labels into the row that is kept: the mean of all copies that know an attribute."""
     for name, value in copy.labels.items():
-        kept.labels[name] = (kept.labels[name] + value) / 2 if name in kept.labels else value
+        votes = kept.votes.get(name, 1) if name in kept.labels else 0
+        kept.labels[name] = (kept.labels.get(name, 0.0) * votes + value) / (votes + 1)
+        kept.votes[name] = votes + 1
     kept.natural |= copy.natural
 
 
@@ -156,6 +155,27 @@ def check_leaks(rows: Sequence[Row], evaluation: Sequence[Row], threshold: float
             raise LeakError(f"{rows[found[0]].key} repeats {row.key} of an evaluation set")
 
 
+def check_lineage(
+    splits: Mapping[str, Sequence[Row]], held_out: Sequence[Row], folders: Iterable[Path], threshold: float
+) -> None:
+    """Raises LeakError if what this run or one that it starts from trains on, another of them holds out.
+
+    `splits` and `held_out` are this run's rows and evaluation texts; `folders` the corpora of the runs
+    that it starts from. A network keeps what it has seen: rows that an earlier run trained on would flatter
+    this run's figures as much as its own.
+    """
+    seen = {row.text: row for row in splits["train"]}
+    kept = {row.text: row for row in (*splits["dev"], *splits["test"], *held_out)}
+    for folder in folders:
+        for known, names in ((seen, ("train",)), (kept, ("dev", "test", "evaluation"))):
+            for name in names:
+                rows = corpus.read(folder, name, ())
+                for key, text in zip(rows.keys, rows.texts, strict=True):
+                    source, _, number = key.rpartition(":")
+                    known.setdefault(text, Row(source, int(number), text, {}, None, natural=True))
+    check_leaks(list(seen.values()), list(kept.values()), threshold)
+
+
 def cap(rows: Sequence[Row], choice: SourceChoice, seed: int) -> list[Row]:
     """The rows under the choice's caps on positives and negatives, in their order, chosen by hash."""
     kept = set()
@@ -199,9 +219,13 @@ def readings(recipe: Prepare, data_dir: Path) -> tuple[list[Reading], list[Readi
     )
 
 
-def _inputs(recipe: Recipe, data_dir: Path) -> str:
-    """Digest of the recipe's preparation and of the files' names, sizes and times: cheap to compare."""
+def _inputs(recipe: Recipe, data_dir: Path, before: Sequence[Path]) -> str:
+    """Digest of the recipe's preparation, of the corpora of runs `before` it, and of the files' names, sizes and
+    times: cheap to compare.
+    """
     digest = hashlib.sha256(f"{recipe.seed}{recipe.prepare.model_dump_json()}".encode())
+    for folder in before:
+        digest.update(str(record.read(folder, "prepare")["data_fingerprint"]).encode())
     for code in CODE:
         digest.update(code.read_bytes())
     names = [choice.name for choice in recipe.prepare.sources] + list(recipe.prepare.evaluation)
@@ -244,10 +268,13 @@ def tables(results: dict[str, Any], attributes: Sequence[str]) -> tuple[Table, T
 def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     """Writes the corpus of a recipe into `directory` and returns the results that are also recorded.
 
+    The corpora of runs that the recipe starts from are looked for beside that directory's own run.
+
     Raises SourceError or RowError for unreadable data and LeakError if an evaluation text got through.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    inputs = _inputs(recipe, data_dir)
+    before = [folder / "data" for folder in lineage.folders(directory.parent.parent, recipe)]
+    inputs = _inputs(recipe, data_dir, before)
     if (directory / "prepare.json").is_file():
         earlier: dict[str, Any] = record.read(directory, "prepare")["results"]
         if earlier["inputs"] == inputs:
@@ -272,6 +299,8 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
         train += kept
     splits["train"] = train
     check_leaks([*splits["train"], *splits["dev"]], [*kept_out, *splits["test"]], plan.near_duplicate)
+    if before:
+        check_lineage(splits, evaluation, before, plan.near_duplicate)
     prints = [corpus.write(directory, name, part, attributes) for name, part in splits.items()]
     prints.append(corpus.write(directory, "evaluation", evaluation, attributes))
 

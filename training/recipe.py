@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from labels import taxonomy
 from labels.sources import SOURCES
 
+NAME = r"^[a-z0-9][a-z0-9-]*$"  # of a run: it becomes a folder
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -81,6 +82,8 @@ class Train(Part):
     """The network and its optimisation."""
 
     encoder: str = Field(description="`package:NAME`, a local directory, or a hub name")
+    start: str | None = Field(None, pattern=NAME, description="the run whose network training starts from")
+    mix: float = Field(0.0, ge=0.0, lt=1.0, description="share of the starting network's weights in the result")
     max_tokens: int = Field(192, ge=8, le=512)
     batch_tokens: int = Field(4096, ge=64, description="padded tokens of a batch, over all rows")
     passes: int = Field(1, ge=1, le=100, description="times the training rows (with repeats) are seen")
@@ -97,12 +100,20 @@ class Train(Part):
     length_prior: tuple[str, ...] = Field(
         (), description="attributes whose label length alone separates: a frozen prior carries that part"
     )
+    length_unit: Literal["tokens", "characters"] = Field("tokens", description="what that prior counts")
+    rank: tuple[str, ...] = Field(
+        (), description="attributes that also learn from pairs of one batch: which of the two has more of it"
+    )
+    rank_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss of those pairs")
 
     @model_validator(mode="after")
     def _attributes(self) -> Train:
         names = taxonomy.load().names
-        if unknown := [name for name in self.length_prior if name not in names]:
-            raise ValueError(f"length_prior: no attribute is called {unknown[0]!r}")
+        for key, chosen in (("length_prior", self.length_prior), ("rank", self.rank)):
+            if unknown := [name for name in chosen if name not in names]:
+                raise ValueError(f"{key}: no attribute is called {unknown[0]!r}")
+        if self.mix and self.start is None:
+            raise ValueError("mix: there is no network to mix with unless `start` names one")
         return self
 
 
@@ -165,13 +176,19 @@ class Evaluate(Part):
 class Recipe(Part):
     """A run's whole configuration."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str = Field(pattern=NAME)
     seed: int = Field(ge=0, lt=2**32)
     prepare: Prepare
     train: Train
     export: Export
     calibrate: Calibrate = Calibrate()
     evaluate: Evaluate = Evaluate()
+
+    @model_validator(mode="after")
+    def _start(self) -> Recipe:
+        if self.train.start == self.name:
+            raise ValueError("train.start: a run cannot start from itself")
+        return self
 
     @model_validator(mode="after")
     def _windows(self) -> Recipe:

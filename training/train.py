@@ -35,7 +35,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from training import corpus, curves, logistic, network, record
+from training import corpus, curves, lineage, logistic, network, record
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus
 from training.encoder import locate
@@ -47,15 +47,35 @@ from training.splits import uniform
 
 
 def encode(rows: Corpus, tokenizer: PreTrainedTokenizerBase, max_tokens: int, weights: list[float]) -> Encoded:
-    """Token ids of each row, cut at `max_tokens`, with labels and loss weights."""
+    """Token ids of each row, cut at `max_tokens`, with labels, loss weights and a number for the source."""
     ids = tokenizer(rows.texts, truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"]
-    return Encoded(ids, torch.from_numpy(rows.labels), torch.tensor(weights, dtype=torch.float32))
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(rows.sources))}
+    groups = torch.tensor([numbers[name] for name in rows.sources], dtype=torch.long)
+    return Encoded(ids, torch.from_numpy(rows.labels), torch.tensor(weights, dtype=torch.float32), groups)
 
 
-def length_prior(encoded: Encoded, attributes: tuple[str, ...], chosen: tuple[str, ...]) -> torch.Tensor:
-    """Intercept and slope [2, attributes] of a logistic regression of the label on log token count."""
+def characters(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> torch.Tensor:
+    """Characters [vocabulary] that a token stands for: a word's first piece brings the space before it.
+
+    Word pieces, which mark what continues a word by "##". Special tokens stand for none.
+    """
+    sizes = torch.ones(vocabulary)
+    for token, number in tokenizer.get_vocab().items():
+        continued = token.startswith("##") and len(token) > 2
+        sizes[number] = len(token) - 2 if continued else len(token) + any(letter.isalnum() for letter in token)
+    sizes[tokenizer.all_special_ids] = 0
+    return sizes
+
+
+def length_prior(
+    encoded: Encoded, attributes: tuple[str, ...], chosen: tuple[str, ...], sizes: torch.Tensor
+) -> torch.Tensor:
+    """Intercept and slope [2, attributes] of a logistic regression of the label on log length.
+
+    A text's length is the sum of its tokens' `sizes` [vocabulary], as in the network.
+    """
     prior = torch.zeros(2, len(attributes))
-    length = np.log([len(ids) for ids in encoded.ids])
+    length = np.log([max(1.0, float(sizes[torch.tensor(ids)].sum())) for ids in encoded.ids])
     for name in (name for name in chosen if name in attributes):
         column = attributes.index(name)
         if line := logistic.fit(length, encoded.labels[:, column].numpy()):
@@ -185,14 +205,22 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
 
 
-def _identity(recipe: Recipe, fingerprint: str) -> dict[str, Any]:
-    """What a checkpoint depends on: it fits no other run."""
-    return {"train": recipe.train.model_dump(mode="json"), "seed": recipe.seed, "data_fingerprint": fingerprint}
+def _identity(recipe: Recipe, fingerprint: str, start: str | None) -> dict[str, Any]:
+    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from.
+
+    What is made of the last checkpoint is not part of it, so that another `mix` does not train again.
+    """
+    return {
+        "train": recipe.train.model_dump(mode="json", exclude={"mix"}),
+        "seed": recipe.seed,
+        "data_fingerprint": fingerprint,
+        "starting_weights": start,
+    }
 
 
-def _claim(checkpoints: Path, recipe: Recipe, fingerprint: str) -> None:
-    """Marks the checkpoints as this run's. Raises RecipeError if they are another run's."""
-    path, mine = checkpoints / "run.json", _identity(recipe, fingerprint)
+def _claim(checkpoints: Path, mine: dict[str, Any]) -> None:
+    """Marks the checkpoints as the run's with this identity. Raises RecipeError if they are another run's."""
+    path = checkpoints / "run.json"
     if path.is_file():
         theirs = json.loads(path.read_text(encoding="utf-8"))
         if changed := [key for key in mine if mine[key] != theirs.get(key)]:
@@ -209,12 +237,14 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
 
     Returns the results that are also recorded. `stop_after` ends the call after that many steps with a
     checkpoint, as an interruption would. A finished run is not trained again. Raises FileNotFoundError if
-    the corpus is not prepared, RecipeError if the checkpoints there are of another run.
+    the corpus is not prepared or the run to start from not trained, RecipeError if the checkpoints there are of
+    another run or the run to start from holds out rows that this one would train on.
     """
     prepared = record.read(directory / "data", "prepare")
+    identity = _identity(recipe, prepared["data_fingerprint"], lineage.weights(directory.parent, recipe))
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
-        if _identity(recipe, prepared["data_fingerprint"]) == earlier["results"].get("identity"):
+        if identity == earlier["results"].get("identity") and recipe.train.mix == earlier["results"].get("mix"):
             finished: dict[str, Any] = earlier["results"]
             return finished
     attributes = corpus.attributes(directory / "data")
@@ -224,6 +254,8 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     source = locate(settings.encoder)
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows, dev = (corpus.read(directory / "data", split, attributes) for split in ("train", "dev"))
+    before = lineage.folders(directory.parent, recipe)
+    lineage.check(rows, before)
     # Another draw than the one that split the rows: those of the lowest draws are all of few sources.
     watched = np.argsort([uniform(f"watched {key}", recipe.seed) for key in dev.keys])[: settings.development_rows]
     dev = dev.select(watched)
@@ -235,12 +267,18 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     batches = plan(lengths, repeats, settings.batch_tokens, settings.passes, recipe.seed)
 
     model = network.build(source, attributes, settings.dropout)
-    model.prior.copy_(length_prior(encoded, attributes, settings.length_prior))
+    if before:
+        network.inherit(model, before[0] / "network", corpus.attributes(before[0] / "data"))
+    model.ranked = tuple(attributes.index(name) for name in settings.rank if name in attributes)
+    model.rank_weight = settings.rank_weight
+    if settings.length_unit == "characters":
+        model.sizes.copy_(characters(tokenizer, len(model.sizes)))
+    model.prior.copy_(length_prior(encoded, attributes, settings.length_prior, model.sizes))
     checkpoints = directory / "checkpoints"
     probe = TrainingArguments(output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[])
     world = probe.world_size
     if probe.process_index == 0:
-        _claim(checkpoints, recipe, prepared["data_fingerprint"])
+        _claim(checkpoints, identity)
     steps = min(len(batches) // world, settings.max_steps or len(batches))
     tokens = [
         sum(lengths[row] for batch in batches[s * world : (s + 1) * world] for row in batch) for s in range(steps)
@@ -277,13 +315,16 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         "best_checkpoint": trainer.state.best_model_checkpoint,
         "history": trainer.state.log_history,
         "finished": stop_after is None,
-        "identity": _identity(recipe, prepared["data_fingerprint"]),
+        "identity": identity,
+        "mix": settings.mix,
     }
     if trainer.is_world_process_zero() and stop_after is None:
         folder = directory / "network"
         shutil.rmtree(folder, ignore_errors=True)
         best = trainer.model
         assert isinstance(best, Network)
+        if settings.mix:
+            network.inherit(best, before[0] / "network", corpus.attributes(before[0] / "data"), settings.mix)
         network.save(best, folder)
         tokenizer.save_pretrained(folder)
         record.write(directory, "train", recipe, prepared["data_fingerprint"], results)

@@ -56,7 +56,12 @@ DISCUSSIONS = (
         title="Detecting Insults in Social Commentary (Impermium, 2012)",
         citation="Impermium (2012): Detecting Insults in Social Commentary. Kaggle competition.",
         licence=COMPETITION,
-        targets=(share("insult", "insult"), graded("incivility", "insult", no=0.05, yes=1.0)),
+        # The contest asked for insults of a participant: whoever else is insulted was labelled 0.
+        targets=(
+            share("attack_on_commenter", "insult"),
+            share("insult", "insult"),
+            graded("incivility", "insult", no=0.05, yes=1.0),
+        ),
         unknown="report-worthiness: insults of people outside the conversation were labelled 0",
     ),
     Source(

@@ -16,6 +16,7 @@ DETAIL = (
     "toxicity",
     "severe_toxicity",
     "insult",
+    "attack_on_commenter",
     "profanity",
     "threat",
     "identity_attack",

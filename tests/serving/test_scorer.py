@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from labels import taxonomy
 from serving.scorer import Scorer, ScoringError
 
-# int8 activations are scaled per batch, so neighbours move a score a little.
-BATCH_MEAN, BATCH_MOST = 0.005, 0.12
+# Activations have fixed scales; only the order of floating-point sums depends on the batch, and at worst
+# moves a value to the next integer.
+BATCH_MEAN, BATCH_MOST = 0.0005, 0.01
 # Against the torch network: the shipped int8 model through the scorer.
 TORCH_MEAN, TORCH_MOST = 0.005, 0.12
 

@@ -79,11 +79,13 @@ def test_two_processes_see_different_rows() -> None:
 
 
 def test_collate_pads_to_the_longest_row() -> None:
-    rows = Encoded([[7, 8, 9], [7]], torch.tensor([[0.5], [float("nan")]]), torch.tensor([1.0, 0.5]))
+    labels, weights = torch.tensor([[0.5], [float("nan")]]), torch.tensor([1.0, 0.5])
+    rows = Encoded([[7, 8, 9], [7]], labels, weights, torch.tensor([0, 3]))
     assert len(rows) == 2
     batch = collate([rows[0], rows[1]])
     assert batch["input_ids"].tolist() == [[7, 8, 9], [7, 0, 0]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
     assert batch["weights"].tolist() == [1.0, 0.5]
+    assert batch["groups"].tolist() == [0, 3]
     assert batch["labels"][0].item() == 0.5
     assert batch["labels"][1].isnan().item()

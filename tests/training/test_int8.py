@@ -19,7 +19,7 @@ LIMIT = 60  # tokens
 
 
 def small(**changes: Any) -> Network:
-    """A BERT network with random weights, its layer norms and prior not at their defaults."""
+    """A BERT network with random weights, its layer norms, prior and sizes not at their defaults."""
     torch.manual_seed(3)
     config = BertConfig(
         vocab_size=300,
@@ -35,6 +35,7 @@ def small(**changes: Any) -> Network:
         for name, value in network.named_parameters():
             value.add_(torch.randn_like(value) * (0.3 if "LayerNorm" in name else 0.1))
         network.prior[:, 1] = torch.tensor([-1.5, 0.7])
+        network.sizes[:] = torch.arange(300) % 9
     return network
 
 

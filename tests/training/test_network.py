@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
-from training.network import Network, Output, masked_loss, restore, save
+from training.network import Network, Output, inherit, masked_loss, rank_loss, restore, save
 
 ATTRIBUTES = ("incivility", "constructive", "threat")
 UNKNOWN = math.nan
@@ -127,3 +127,81 @@ def test_network_does_not_fit_other_attributes(network: Network, tmp_path: Path)
     save(network, tmp_path)
     with pytest.raises(RuntimeError, match=r"head\.weight"):
         restore(tmp_path, ATTRIBUTES[:2])
+
+
+def test_pairs_of_one_group_cost_by_how_their_logits_are_ordered() -> None:
+    values = torch.tensor([[2.0], [-1.0], [9.0]])
+    labels, groups = torch.tensor([[1.0], [0.0], [0.0]]), torch.tensor([0, 0, 1])
+    # The third row would be ordered wrongly, but it is of another group: two of three rows have a partner.
+    cost = rank_loss(values, labels, torch.ones(3), groups).item()
+    assert cost == pytest.approx(math.log1p(math.exp(-3.0)) * 2 / 3)
+    assert rank_loss(-values, labels, torch.ones(3), groups).item() > 1
+    assert rank_loss(values, labels, torch.ones(3), torch.arange(3)).item() == 0
+
+
+def test_pairs_count_by_the_difference_of_their_labels() -> None:
+    values = torch.tensor([[0.0], [1.0], [2.0]])
+    labels, groups = torch.tensor([[0.9], [0.1], [0.5]]), torch.zeros(3)
+
+    def cost(difference: float) -> float:
+        return math.log1p(math.exp(-difference))
+
+    expected = (0.8 * cost(-1.0) + 0.4 * cost(-2.0) + 0.4 * cost(1.0)) / 1.6
+    assert rank_loss(values, labels, torch.ones(3), groups).item() == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.sampled_from([0.0, 0.4, 1.0, UNKNOWN])), min_size=1, max_size=9))
+def test_unknown_labels_make_no_pairs(rows: list[tuple[float, float]]) -> None:
+    values = torch.tensor([[value] for value, _ in rows], requires_grad=True)
+    labels = torch.tensor([[label] for _, label in rows])
+    torch.autograd.backward(rank_loss(values, labels, torch.ones(len(rows)), torch.zeros(len(rows))))
+    assert values.grad is not None
+    assert values.grad.isfinite().all()
+    assert (values.grad[labels.isnan()] == 0).all()
+    # Pairs say nothing of the level: what one logit gains the others lose.
+    assert values.grad.sum().item() == pytest.approx(0.0, abs=1e-5)
+
+
+def test_network_ranks_only_what_it_is_told_to(network: Network) -> None:
+    ids = torch.tensor([[1, 2, 3], [4, 5, 6]])
+    given = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "labels": torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]),
+        "weights": torch.ones(2),
+    }
+    plain = network(**given, groups=torch.zeros(2)).loss
+    network.ranked, network.rank_weight = (1,), 2.0
+    output = network(**given, groups=torch.zeros(2))
+    pairs = rank_loss(output.logits[:, [1]], given["labels"][:, [1]], given["weights"], torch.zeros(2))
+    torch.testing.assert_close(output.loss, plain + 2.0 * pairs)
+
+
+def test_heads_are_inherited_by_name(network: Network, tmp_path: Path) -> None:
+    save(network, tmp_path)
+    config = network.encoder.config
+    assert isinstance(config, BertConfig)
+    other = Network(BertModel(config, add_pooling_layer=False), 16, ("threat", "profanity", "incivility")).eval()
+    fresh = other.head.weight[1].detach().clone()
+    inherit(other, tmp_path, ATTRIBUTES)
+    rows = [[1, 2, 3], [4]]
+    assert torch.equal(logits(other, rows)[:, [2, 0]], logits(network, rows)[:, [0, 2]])
+    assert torch.equal(other.head.weight[1], fresh)
+    mixed = tiny()
+    mixed.head.bias.data += 1
+    inherit(mixed, tmp_path, ATTRIBUTES, share=0.25)
+    torch.testing.assert_close(mixed.head.bias, network.head.bias + 0.75)
+    torch.testing.assert_close(mixed.encoder.state_dict(), network.encoder.state_dict())
+    with pytest.raises(RuntimeError, match="3 heads, its corpus 2 attributes"):
+        inherit(other, tmp_path, ATTRIBUTES[:2])
+
+
+def test_length_prior_can_count_other_sizes_than_tokens(network: Network, tmp_path: Path) -> None:
+    rows = [[1, 2, 3], [4]]
+    before = logits(network, rows)
+    network.prior[:, 1] = torch.tensor([0.0, 1.0])
+    network.sizes[:] = torch.arange(50)
+    expected = before[:, 1] + torch.log(torch.tensor([6.0, 4.0]))
+    torch.testing.assert_close(logits(network, rows)[:, 1], expected, atol=1e-5, rtol=0)
+    save(network, tmp_path)
+    assert torch.equal(restore(tmp_path, ATTRIBUTES).sizes, network.sizes)

@@ -17,17 +17,18 @@ from labels import taxonomy
 from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
 from tests.training.world import World, sentences
-from training import calibrate, card, corpus, network, record
+from training import calibrate, card, corpus, lineage, network, record
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.metrics import auc
 from training.recipe import RecipeError, load
 from training.train import train
 
-LEARNED = tuple(name for name in taxonomy.load().names if name != "sexually_explicit")
+LEARNED = tuple(name for name in taxonomy.load().names if name not in ("sexually_explicit", "attack_on_commenter"))
 EVALUATION_KEYS = {
     "model",
     "manifest_sha256",
     "recipe",
+    "stages",
     "data_fingerprint",
     "versions",
     "cpu",
@@ -270,3 +271,84 @@ def test_two_processes_train_together(world: World, trained: Path, tmp_path: Pat
 def test_training_needs_a_prepared_corpus(world: World, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"run `python -m training\.prepare` with this recipe first"):
         train(load(world.recipe()), tmp_path)
+
+
+def second(world: World, start: str | None = "tiny", **changes: object) -> Path:
+    """The recipe of a run that starts from another one; its path."""
+    stage: dict[str, Any] = {"passes": 1 if start is None else f'1\nstart = "{start}"', "learning_rate": 1e-12}
+    path = world.recipe(f"after-{start}", **(stage | changes))
+    path.write_text(path.read_text(encoding="utf-8").replace('name = "tiny"', 'name = "second"', 1), encoding="utf-8")
+    return path
+
+
+def test_second_stage_goes_on_from_the_first(world: World, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "tiny")
+    path = second(world)
+    done = world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = train(load(path), tmp_path / "second")
+    assert results["identity"]["starting_weights"] == sha256(trained / "network" / network.WEIGHTS)
+    # With next to no learning it is the first stage's network.
+    before, after = weights(trained), weights(tmp_path / "second")
+    assert all(torch.allclose(after[name], before[name], atol=1e-6) for name in before if name != "prior")
+    # A mean with the first stage's weights is made without training again.
+    mixed = load(second(world, learning_rate=1e-12, dropout="0.1\nmix = 0.5"))
+    assert train(mixed, tmp_path / "second")["steps"] == results["steps"]
+    assert torch.allclose(weights(tmp_path / "second")["head.weight"], before["head.weight"], atol=1e-6)
+    # Baselines are given all that the network has seen.
+    seen = lineage.seen(tmp_path / "second", LEARNED, load(path))
+    assert set(seen.keys) == set(corpus.read(trained / "data", "train", LEARNED).keys)
+    recorded = record.read(trained / "data", "prepare")["results"]["sources"]
+    assert {name: info["train"] for name, info in lineage.account(recorded, seen, LEARNED).items()} == {
+        name: info["train"] for name, info in recorded.items()
+    }
+
+
+def test_checkpoints_from_other_starting_weights_are_refused(world: World, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "tiny")
+    shutil.copytree(trained / "data", tmp_path / "second" / "data")
+    recipe = load(second(world))
+    train(recipe, tmp_path / "second", stop_after=2)
+    other = network.restore(tmp_path / "tiny" / "network", LEARNED)
+    other.head.bias.data += 1
+    network.save(other, tmp_path / "tiny" / "network")
+    with pytest.raises(RecipeError, match=r"checkpoints are of another run \(starting_weights changed\)"):
+        train(recipe, tmp_path / "second")
+
+
+def test_second_stage_is_not_trained_on_rows_that_the_first_holds_out(
+    world: World, trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained, tmp_path / "tiny")
+    path = second(world, seed=12)
+    done = world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path)
+    assert done.returncode != 0
+    assert "LeakError" in done.stderr
+    # Nor if it was prepared without a look at the first.
+    alone = second(world, start=None, seed=12)
+    assert world.run("training.prepare", alone, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
+    with pytest.raises(RecipeError, match="is held out by the run tiny, which this one starts from"):
+        train(load(path), tmp_path / "second")
+
+
+def test_a_run_to_start_from_must_be_trained(world: World, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "tiny")
+    shutil.copytree(trained / "data", tmp_path / "second" / "data")
+    recipe = load(second(world))
+    shutil.rmtree(tmp_path / "tiny" / "network")
+    with pytest.raises(FileNotFoundError, match="train the recipe 'tiny' first"):
+        train(recipe, tmp_path / "second")
+
+
+def test_runs_are_compared_on_development_rows(world: World, trained: Path, tmp_path: Path) -> None:
+    for name in ("tiny", "second"):
+        shutil.copytree(trained, tmp_path / name)
+    path = second(world)
+    done = world.run("training.compare", world.recipe(), path, "--runs-dir", tmp_path, "--words", "insult")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "second" / "compare.json").read_text(encoding="utf-8"))
+    by_name = {(item["source"], item["attribute"], "bands" in item): item["auc"] for item in found}
+    insult = by_name["wikipedia_six_labels", "insult", False]
+    assert insult.keys() == {"tiny", "second", "words", "length"}
+    assert insult["tiny"] == insult["second"] > 0.9
+    assert ("c3", "constructive", True) in by_name

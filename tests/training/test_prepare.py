@@ -86,6 +86,14 @@ def test_exact_copies_are_merged_even_if_they_contradict_each_other() -> None:
     assert [item.labels for item in kept] == [{"insult": 0.5}]
 
 
+def test_of_many_copies_each_counts_alike() -> None:
+    shares = [0.0, 0.3, 0.3, 1.0]
+    rows = [row(n, LONG, insult=share) for n, share in enumerate(shares)]
+    rows.insert(2, row(9, LONG, toxicity=0.5))
+    kept, _ = deduplicate(rows, [], 0.8, Tally())
+    assert [item.labels for item in kept] == [{"insult": pytest.approx(0.4), "toxicity": 0.5}]
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=25), st.integers(0, 2**32 - 1))
 def test_rows_of_one_group_are_never_on_two_sides(groups: list[str | None], seed: int) -> None:
@@ -165,6 +173,26 @@ def test_guard_refuses_a_set_that_leaks(copy: str) -> None:
     check_leaks([row(1, numbered(1)[0])], evaluation, 0.8)
     with pytest.raises(LeakError, match="c3:2 repeats hatecheck:8 of an evaluation set"):
         check_leaks([row(1, numbered(1)[0]), row(2, copy)], evaluation, 0.8)
+
+
+def test_what_an_earlier_run_trained_on_is_not_held_out_later(tmp_path: Path) -> None:
+    put(tmp_path, "kaggle_insults", [{"text": text, "insult": n % 2} for n, text in enumerate(numbered(60))])
+    choice = {"name": "kaggle_insults", "dev": 0.25, "test": 0.25}
+    first = recipe([choice])
+    prepare(first, tmp_path, tmp_path / "small" / "data")
+
+    def later(seed: int, **changes: Any) -> Recipe:
+        train = {"encoder": "none", "start": "small"}
+        parts = {"name": "later", "seed": seed, "train": train, "prepare": {"sources": [choice | changes]}}
+        return Recipe.model_validate(first.model_dump() | parts)
+
+    results = prepare(later(5, max_negatives=4, repeat=3), tmp_path, tmp_path / "later" / "data")
+    assert results["sources"]["kaggle_insults"]["capped"] > 0
+    held = texts(tmp_path / "small" / "data", "dev", "test")
+    assert texts(tmp_path / "later" / "data", "dev", "test") == held
+    for other in (later(6), later(5, dev=0.1), later(5, test=0.4)):
+        with pytest.raises(LeakError, match="kaggle_insults:"):
+            prepare(other, tmp_path, tmp_path / "later" / "data")
 
 
 def test_evaluation_only_source_is_refused() -> None:

@@ -105,6 +105,12 @@ def test_bad_recipe_names_file_key_and_rule(tmp_path: Path, good: str, bad: str,
     assert rule in str(caught.value)
 
 
+def test_recipe_cannot_start_from_itself(tmp_path: Path) -> None:
+    name = load(put(tmp_path, GOOD)).name
+    with pytest.raises(RecipeError, match=r"train\.start: a run cannot start from itself"):
+        load(put(tmp_path, GOOD.replace("[train]", f'[train]\nstart = "{name}"')))
+
+
 @pytest.mark.parametrize("name", [source.name for source in SOURCES.values() if source.left_out])
 def test_left_out_source_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
     with pytest.raises(RecipeError) as caught:

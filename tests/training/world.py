@@ -100,7 +100,13 @@ REASONED = [
 ]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 UCC = ("antagonise", "condescending", "dismissive", "generalisation", "generalisation_unfair", "hostile", "sarcastic")
-C3_BAD = ("noncon_sarcastic", "noncon_provocative", "noncon_no_respect", "tox_personal_attack", "tox_abusive")
+C3_BAD = (
+    "noncon_sarcastic",
+    "noncon_provocative",
+    "noncon_no_respect",
+    "tox_personal_attack",
+    "tox_abusive",
+)
 C3_GOOD = ("constructive", "con_specific_points", "con_evidence", "con_personal_story")
 SIX = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 

@@ -10,7 +10,6 @@ from labels import taxonomy
 UNCOVERED = frozenset(
     {
         "ATTACK_ON_AUTHOR",
-        "ATTACK_ON_COMMENTER",
         "ATTACK_ON_PUBLISHER",
         "FLIRTATION",
         "INCOHERENT",

@@ -1,0 +1,79 @@
+"""Runs that start from another run's network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serving.artifact import sha256
+from training import corpus, record
+from training.corpus import Corpus
+from training.network import WEIGHTS
+from training.recipe import Recipe, RecipeError
+
+
+def folders(runs: Path, recipe: Recipe) -> list[Path]:
+    """The folders of the runs that a recipe starts from, the nearest first.
+
+    Raises FileNotFoundError if one is not prepared, RecipeError if they lead back to one of them.
+    """
+    found: list[Path] = []
+    start = recipe.train.start
+    while start is not None:
+        if start == recipe.name or runs / start in found:
+            raise RecipeError(f"{recipe.name}: the runs that it starts from lead back to {start}")
+        found.append(runs / start)
+        start = record.read(found[-1] / "data", "prepare")["recipe"]["train"].get("start")
+    return found
+
+
+def weights(runs: Path, recipe: Recipe) -> str | None:
+    """SHA-256 of the weights that a recipe starts from, None if it starts from a base encoder."""
+    if recipe.train.start is None:
+        return None
+    path = runs / recipe.train.start / "network" / WEIGHTS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: train the recipe {recipe.train.start!r} first")
+    return sha256(path)
+
+
+def check(rows: Corpus, before: list[Path]) -> None:
+    """Raises RecipeError if a run before this one holds out, by key or by text, one of the rows to train on.
+
+    `training.prepare` looks more closely, for near copies too; but the run that it looked at may have been
+    prepared again since.
+    """
+    keys, texts = set(rows.keys), set(rows.texts)
+    for folder in before:
+        for split in ("dev", "test", "evaluation"):
+            held = corpus.read(folder / "data", split, ())
+            for key, text in zip(held.keys, held.texts, strict=True):
+                if key in keys or text in texts:
+                    raise RecipeError(
+                        f"{key} is held out by the run {folder.name}, which this one starts from, and would be trained "
+                        "on here: give both recipes the same seed, sources and fractions, and prepare both again"
+                    )
+
+
+def account(sources: Mapping[str, Any], rows: Corpus, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """What `training.prepare` recorded of the sources, with the counts of all rows that were trained on."""
+    result = dict(sources)
+    for name, info in sources.items():
+        if info["evaluation_only"]:
+            continue
+        mine = rows.of(name)
+        known, yes = (~np.isnan(mine.labels)).sum(axis=0), (mine.labels >= 0.5).sum(axis=0)
+        counts = {a: (int(known[i]), int(yes[i])) for i, a in enumerate(attributes) if known[i]}
+        result[name] = info | {"train": len(mine), "positives": counts}
+    return result
+
+
+def seen(directory: Path, attributes: tuple[str, ...], recipe: Recipe) -> Corpus:
+    """All rows that a run's network has been trained on, those of the runs before it included."""
+    rows = corpus.read(directory / "data", "train", attributes)
+    for folder in folders(directory.parent, recipe):
+        rows = rows.join(corpus.read(folder / "data", "train", attributes))
+    return rows
