@@ -95,6 +95,7 @@ def serve(
             access_log=False,
             log_level="warning",
             server_header=False,
+            timeout_keep_alive=75,  # longer than clients and proxies keep one: whoever closes first must not be us
             timeout_graceful_shutdown=settings.drain_seconds,
         )
 

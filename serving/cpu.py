@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -36,3 +37,8 @@ def features() -> tuple[str, ...]:
 def model_name() -> str:
     """The CPU's name as the system gives it."""
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

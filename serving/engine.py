@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ import structlog
 from cachetools import LRUCache
 
 from serving.artifact import Artifact, ArtifactError, Manifest
+from serving.cpu import cores
 from serving.metrics import Metrics
 from serving.scorer import Scorer, Scores, ScoringError
 from serving.text import normalise
@@ -199,6 +199,11 @@ class Engine:
         by = answers[0][0] if answers else loaded
         return Scored(by.scorer.manifest, [scores for _, scores in answers])
 
+    def check_room(self) -> None:
+        """Raises BusyError if the queue is full."""
+        if len(self._queue) >= self._limits.queue:
+            raise self._busy()
+
     def _busy(self) -> BusyError:
         return BusyError(max(1, math.ceil(len(self._queue) / self._rate)))
 
@@ -209,8 +214,8 @@ class Engine:
         """
         digests = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
         known = [loaded.cache.get(digest) for digest in digests]
-        if not admitted and not all(known) and len(self._queue) >= self._limits.queue:
-            raise self._busy()
+        if not admitted and not all(known):
+            self.check_room()
         self._metrics.cache_hits.inc(sum(scores is not None for scores in known))
         self._metrics.cache_misses.inc(sum(scores is None for scores in known))
         entered = [
@@ -342,8 +347,3 @@ def parts(texts: Sequence[str], most: int) -> Iterator[list[str]]:
         size += len(text)
     if part:
         yield part
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

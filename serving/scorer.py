@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +15,12 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Manifest
+from serving.cpu import cores
 from serving.text import normalise
 from serving.windows import combine, cut
 
 # Padded tokens of one inference. So few that activations stay in a core's cache: docs/performance.md.
-BATCH_TOKENS = 512
+BATCH_TOKENS = 256
 # ONNX Runtime would join Add and LayerNormalization to one operator, which takes several times as long.
 SLOW = ["SkipLayerNormFusion"]
 AT_ONCE = 256  # texts that are tokenised and sorted together
@@ -57,7 +61,10 @@ class Scorer:
     """An ONNX Runtime session with its tokenizer and calibration. Safe to share between threads."""
 
     def __init__(self, artifact: Artifact, threads: int = 0) -> None:
-        """Starts the runtime; `threads` 0 lets it use every core. Raises ArtifactError if it cannot."""
+        """Starts the runtime; `threads` batches of one call are run at a time, 0: one for each core.
+
+        Raises ArtifactError if it cannot.
+        """
         manifest = artifact.manifest
         self.manifest: Manifest = manifest
         self.attributes: tuple[str, ...] = tuple(head.name for head in manifest.attributes)
@@ -65,9 +72,10 @@ class Scorer:
         self._intercept = np.array([head.intercept for head in manifest.attributes], np.float32)
         self._highest = np.array([head.combine == "max" for head in manifest.attributes], np.bool_)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # A thread that waits for work by spinning takes the core from whatever else the server runs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads that share one inference wait for each other at every operator; two inferences do not.
+        options.intra_op_num_threads = 1
+        threads = threads or cores()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference") if threads > 1 else None
         try:
             self._tokenizer = Tokenizer.from_file(str(artifact.path / TOKENIZER))
             self._session = onnxruntime.InferenceSession(
@@ -149,25 +157,34 @@ class Scorer:
         return clean
 
     def _infer(self, windows: Sequence[Sequence[int]]) -> Floats:
-        """Logits [windows, attributes], run shortest first in batches of like length."""
+        """Logits [windows, attributes], run in batches of like length, several at once where threads allow."""
         result = np.empty((len(windows), len(self.attributes)), np.float32)
-        order = sorted(range(len(windows)), key=lambda number: len(windows[number]))
-        start = 0
-        while start < len(order):
-            end, longest = start, 0
-            while end < len(order):
-                longest = len(windows[order[end]]) + 2
-                if end > start and (end - start + 1) * longest > BATCH_TOKENS:
-                    longest = len(windows[order[end - 1]]) + 2
-                    break
-                end += 1
-            batch = order[start:end]
-            ids = np.zeros((len(batch), longest), np.int64)
-            mask = np.zeros_like(ids)
-            for row, number in enumerate(batch):
-                tokens = (self._first, *windows[number], self._last)
-                ids[row, : len(tokens)] = tokens
-                mask[row, : len(tokens)] = 1
-            (result[batch],) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
-            start = end
+        batches = _batches([len(window) + 2 for window in windows])
+        run = partial(self._run, windows)
+        answers = self._pool.map(run, batches) if self._pool and len(batches) > 1 else map(run, batches)
+        for batch, logits in zip(batches, answers, strict=True):
+            result[batch] = logits
         return result
+
+    def _run(self, windows: Sequence[Sequence[int]], batch: Sequence[int]) -> Floats:
+        """Logits [batch, attributes] of one inference."""
+        ids = np.zeros((len(batch), max(len(windows[number]) for number in batch) + 2), np.int64)
+        mask = np.zeros_like(ids)
+        for row, number in enumerate(batch):
+            tokens = (self._first, *windows[number], self._last)
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        (logits,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return cast(Floats, logits)
+
+
+def _batches(sizes: Sequence[int]) -> list[list[int]]:
+    """Numbers of like size together, each batch within BATCH_TOKENS padded tokens; largest first, so that the
+    threads that share them end at about the same time.
+    """
+    batches: list[list[int]] = []
+    for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
+        if not batches or (len(batches[-1]) + 1) * sizes[batches[-1][0]] > BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(number)
+    return batches

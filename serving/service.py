@@ -27,9 +27,15 @@ class Service:
     store: Store
     sites: Sites = field(default_factory=Sites)
 
-    async def admit(self, request: Request, scope: Scope) -> Key | None:
-        """Checks the caller's key. Raises ApiError."""
-        return await self.access.check(request, scope)
+    async def admit(self, request: Request, scope: Scope, secret: str | None = None) -> Key | None:
+        """Checks the caller's key, and whether there is room: an overloaded service refuses before it reads a body.
+
+        Raises ApiError, and BusyError for the scope `score`.
+        """
+        key = await self.access.check(request, scope, secret)
+        if scope == "score":
+            self.engine.check_room()
+        return key
 
     async def score(self, request: Request, key: Key | None, texts: Sequence[str], cost: int | None = None) -> Scored:
         """Scores for a caller: spends `cost` comments (default: one a text) of its minute, then asks the engine.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from fastapi import Request
 
 from serving import language
@@ -67,8 +66,8 @@ async def analyze(here: Service, request: Request, key: Key | None, body: bytes)
 
 
 def _score(scores: Scores, wanted: Wanted) -> Score:
-    """Eight significant digits, as a float32 has."""
-    return Score(value=float(np.format_float_positional(np.float32(scores[str(wanted.attribute)]), unique=True)))
+    """Eight decimals, as many as a float32 below 1 can tell apart."""
+    return Score(value=round(scores[str(wanted.attribute)], 8))
 
 
 def _wanted(

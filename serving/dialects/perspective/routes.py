@@ -107,7 +107,7 @@ async def _call(request: Request, path: str, body: bytes | None = None, secret: 
     """
     here = service.of(request)
     scope: Scope = "score" if path == ANALYZE else "feedback"
-    key: Key | None = await here.access.check(request, scope, secret)
+    key: Key | None = await here.admit(request, scope, secret)
     if body is None:
         body = await request.body()
     return await analyze(here, request, key, body) if path == ANALYZE else await suggest(here, key, body)
