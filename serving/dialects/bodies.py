@@ -28,7 +28,7 @@ def load(body: bytes | str) -> Any:
 
 def _well_formed(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isascii() else LONE.sub("\ufffd", value)
+        return value if value.isascii() and "\0" not in value else LONE.sub("\ufffd", value)
     if isinstance(value, list):
         return [_well_formed(item) for item in value]
     if isinstance(value, dict):
