@@ -73,9 +73,10 @@ def complaint(error: ValidationError, content: Any) -> ApiError:
     return invalid(tuple(place), first["msg"])
 
 
-def described(kind: type[BaseModel]) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads `kind` by hand."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": inlined(kind)}}}}
+def described(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads `kind` by hand; `example` is what /docs offers to send."""
+    content = {"schema": inlined(kind), "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
 def inlined(kind: type[BaseModel]) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def test_a_bad_key_and_none_in_each_dialects_words(keys: Keys) -> None:
         assert_failure(none, dialect)
 
 
+@pytest.mark.parametrize("path", [path for path, _, _ in SCORING])
+def test_the_key_is_asked_for_before_the_body_is_read(keys: Keys, path: str) -> None:
+    assert post(keys.server, path, b"{").status_code == (403 if path == ANALYZE else 401)
+
+
 def test_discovery_needs_no_key_but_no_bad_one(keys: Keys, secret: str) -> None:
     for query, status in (("", 200), (f"?key={secret}", 200), ("?key=bad", 400)):
         assert requests.get(f"{keys.server.url}{DISCOVERY}{query}", timeout=60).status_code == status
