@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from serving import keys as api_keys
-from serving.settings import Settings
+from serving import settings
+from serving.mendable import one_line_errors
 from serving.store import Store
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
@@ -23,21 +24,12 @@ keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 @contextmanager
 def opened() -> Iterator[Store]:
     """The database of the settings, open. Raises StoreError."""
-    store = Store(Settings().database_url)
+    store = Store(settings.read().database_url)
     store.open()
     try:
         yield store
     finally:
         store.close()
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"evenhand: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 @keys.command("create")
@@ -50,7 +42,7 @@ def create(
     per_minute: Annotated[int, typer.Option(help="Comments it may score a minute; 0 is no limit.")] = 6000,
 ) -> None:
     """Make a key and print it: the only time that it can be seen."""
-    with _one_line_errors(), opened() as store:
+    with one_line_errors(), opened() as store:
         key, secret = api_keys.create(store, name, scope or ["score", "feedback"], per_minute)
     typer.echo(f"key {key.id} for {key.name}: {', '.join(key.scopes)}; write it down, it is not stored", err=True)
     typer.echo(secret)
@@ -59,7 +51,7 @@ def create(
 @keys.command("list")
 def list_keys() -> None:
     """Show all keys, without their secrets."""
-    with _one_line_errors(), opened() as store:
+    with one_line_errors(), opened() as store:
         every = api_keys.every(store)
     table = Table("id", "name", "scopes", "a minute", "created", "revoked", box=None)
     for key in every:
@@ -71,7 +63,7 @@ def list_keys() -> None:
 @keys.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As `evenhand keys list` shows it.")]) -> None:
     """End a key. Running services notice within two seconds."""
-    with _one_line_errors(), opened() as store:
+    with one_line_errors(), opened() as store:
         key = api_keys.revoke(store, key_id)
     typer.echo(f"key {key.id} for {key.name} is revoked")
 
@@ -83,9 +75,8 @@ def reload(
     ] = None,
 ) -> None:
     """Load the model directory again in a running service; no request is lost."""
-    with _one_line_errors():
-        settings = Settings()
-        base = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    with one_line_errors():
+        base = (url or settings.read().address).rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         request = Request(f"{base}/v1/admin/reload", data=b"", method="POST", headers=headers)
         try:

@@ -7,10 +7,10 @@ files does not load the web framework.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,11 +18,13 @@ from rich.progress import Progress
 from rich.text import Text
 
 from serving import admin, rehearsal
+from serving.mendable import one_line_errors
 from serving.tables import Board, Row, open_console, plain, print_board
 
 if TYPE_CHECKING:
     from serving.records import Reader, Record
     from serving.scorer import Scorer, Scores
+    from serving.settings import Settings
 
 __all__ = ["app"]
 
@@ -59,7 +61,7 @@ def score(
     model: _Model = None,
 ) -> None:
     """Score the comments of files; print them, the rudest on top, or write them to --output."""
-    with _one_line_errors():
+    with one_line_errors():
         _score(paths, text_column, output, attributes, top, model)
 
 
@@ -70,21 +72,19 @@ def serve(
     model: _Model = None,
 ) -> None:
     """Serve the HTTP API. Settings come from EVENHAND_… variables; options given here go first."""
-    with _one_line_errors():
+    with one_line_errors():
         import uvicorn
 
         from serving import keys, logs
         from serving.api import create_app
-        from serving.settings import Settings
+        from serving.settings import read
 
-        options: dict[str, Any] = {"host": host, "port": port, "model": model}
-        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+        settings = read(host=host, port=port, model=model)
         logs.configure(settings.log_level)
         api = create_app(settings)
         store = api.state.service.store
         store.open()  # here, so that what is wrong with it is one line
-        base = f"http://{_reachable(settings.host)}:{settings.port}"
-        typer.echo(f"evenhand listens on {base}. Try:\n  {_example(base, settings.mode)}", err=True)
+        typer.echo(f"evenhand listens on {settings.address}. Try:\n  {_example(settings)}", err=True)
         if settings.mode == "keys" and not any(key.revoked_at is None for key in keys.every(store)):
             typer.echo("No key exists yet, so nobody can call it: evenhand keys create NAME", err=True)
         # Our own middleware logs requests: uvicorn's lines would hold query strings, where keys may be.
@@ -103,7 +103,7 @@ def serve(
 @app.command()
 def info(model: _Model = None) -> None:
     """Describe the model and the machine it runs on."""
-    with _one_line_errors():
+    with one_line_errors():
         import onnxruntime
 
         from serving import cpu
@@ -234,33 +234,11 @@ def _title(reader: Reader, number: int, board: Board) -> str:
     return reader.source
 
 
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn what a user can mend (files, columns, settings, the model's directory) into one line, code 2."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # `| head` closed the pipe; typer ends quietly
-    except (ValueError, OSError) as error:
-        message = str(error)
-        if isinstance(error, OSError) and error.filename is not None:
-            message = f"{error.filename}: {error.strerror}"
-        typer.echo(f"evenhand: {plain(message)}", err=True)
-        raise typer.Exit(2) from None
-
-
 def _comments(number: int) -> str:
     return f"{number} comment" if number == 1 else f"{number} comments"
 
 
-def _reachable(host: str) -> str:
-    """Return the host a browser on this machine can use for a listening address."""
-    if host in ("0.0.0.0", "::"):
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
-
-
-def _example(base: str, mode: str) -> str:
+def _example(settings: Settings) -> str:
     body = '{"comments":[{"id":"1","text":"You absolute clown, resign."}]}'
-    key = " -H 'X-API-Key: KEY'" if mode == "keys" else ""
-    return f"curl -s {base}/v1/score{key} -H 'Content-Type: application/json' -d '{body}'"
+    key = " -H 'X-API-Key: KEY'" if settings.mode == "keys" else ""
+    return f"curl -s {settings.address}/v1/score{key} -H 'Content-Type: application/json' -d '{body}'"

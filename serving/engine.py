@@ -144,9 +144,9 @@ class Engine:
         return self._loaded is not None and not self._failed
 
     async def start(self) -> None:
-        """Loads and warms the model, then starts the workers. Raises ArtifactError."""
-        await self._load(self._artifact)
+        """Starts the workers, then loads and warms the model. Raises ArtifactError; `reload` may mend that."""
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+        await self._load(self._artifact)
 
     async def stop(self) -> None:
         """Stops the workers; what still waits, or comes later, is refused."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from serving import engine
@@ -57,16 +57,8 @@ def invalid_json() -> ApiError:
 
 def invalid(location: tuple[Any, ...], rule: str) -> ApiError:
     """A field breaks a rule. The value itself, which could be comment text, is never repeated."""
-    # The framework puts "body" in front; a field of that name further in is the field.
-    location = location[1:] if location[:1] == ("body",) else location
     field = ".".join(map(str, location)) or "body"
     return ApiError(422, "invalid_request", f"{field}: {rule}", field)
-
-
-def invalid_field(error: ValidationError) -> ApiError:
-    """The first of a model's complaints."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return invalid(first["loc"], first["msg"])
 
 
 def of_engine(error: engine.EngineError) -> ApiError:

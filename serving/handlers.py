@@ -6,14 +6,13 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from serving import dialects, engine
-from serving.errors import ApiError, invalid, invalid_json, of_engine
+from serving.errors import ApiError, of_engine
 
 
 def answer(request: HTTPConnection, error: ApiError) -> JSONResponse:
@@ -41,16 +40,8 @@ def install(app: FastAPI) -> None:
         message = "The database does not answer; try again later."
         return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
 
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        broken = first["type"] == "json_invalid"
-        return answer(request, invalid_json() if broken else invalid(first["loc"], first["msg"]))
-
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
-            return answer(request, invalid_json())
         status = HTTPStatus(error.status_code)
         headers = dict(error.headers) if error.headers else None
         return answer(request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers))

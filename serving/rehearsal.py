@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 from urllib.error import HTTPError, URLError
@@ -14,8 +12,9 @@ from urllib.request import Request, urlopen
 import typer
 from pydantic import ValidationError
 
+from serving import settings
+from serving.mendable import one_line_errors
 from serving.policy import Rule
-from serving.settings import Settings
 from serving.sites import DEFAULT, Site, Sites, SitesError
 
 coral = typer.Typer(no_args_is_help=True, help="Check the file of Coral sites, and send a comment as Coral does.")
@@ -26,7 +25,7 @@ _File = Annotated[Path | None, typer.Option("--file", help="File of sites. [defa
 @coral.command("check")
 def check(file: _File = None) -> None:
     """Read the file of sites as the service does, and show what stands in force; secrets are only counted."""
-    with _one_line_errors():
+    with one_line_errors():
         sites = _sites(file)
         for site in [*sites.listed.values(), *([sites.default] if sites.default else [])]:
             secrets = "1 secret" if len(site.secrets) == 1 else f"{len(site.secrets)} secrets"
@@ -46,12 +45,11 @@ def rehearse(
     from serving.dialects.coral.schemas import ModerationAnswer
     from serving.dialects.coral.signature import HEADER, sign
 
-    with _one_line_errors():
-        settings = Settings()
+    with one_line_errors():
         known = _sites(file).find(site)
         if known is None:
             raise SitesError(f"the file has no site {site!r} and no [default] with secrets")
-        base = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        base = (url or settings.read().address).rstrip("/")
         body = request_of(text, known).encode()
         headers = {"Content-Type": "application/json", HEADER: sign(body, known.secrets)}
         began = time.perf_counter()
@@ -94,23 +92,14 @@ def request_of(text: str, site: Site) -> str:
 
 
 def _sites(file: Path | None) -> Sites:
-    settings = Settings()
-    path = file or settings.coral
+    found = settings.read()
+    path = file or found.coral
     if path is None:
         raise SitesError("no file of sites: set EVENHAND_CORAL, or give --file")
-    return Sites.load(path, strict=settings.mode == "keys")
+    return Sites.load(path, strict=found.mode == "keys")
 
 
 def _range(rule: Rule) -> str:
     bounds = [f"at least {rule.at_least:g}"] if rule.at_least is not None else []
     bounds += [f"below {rule.below:g}"] if rule.below is not None else []
     return f"{rule.attribute} {' and '.join(bounds)}"
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"evenhand: {error}", err=True)
-        raise typer.Exit(2) from None

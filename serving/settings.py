@@ -5,16 +5,22 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "EVENHAND_"
+
+
+class SettingsError(ValueError):
+    """A setting is bad. The message names its variable and the rule, never a value: one of them is a password."""
 
 
 class Settings(BaseSettings):
     """Each field is also an `EVENHAND_…` environment variable; docs/operators.md has the table."""
 
-    model_config = SettingsConfigDict(env_prefix="EVENHAND_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="TCP port")
@@ -48,14 +54,30 @@ class Settings(BaseSettings):
         "info", description="least severe line that is logged; info logs one line a request"
     )
 
+    @property
+    def address(self) -> str:
+        """Where a browser or a command on this machine reaches the service."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
     @model_validator(mode="after")
     def _never_open_to_the_world(self) -> Settings:
         if self.mode == "local" and not loopback(self.host):
             raise ValueError(
-                f"mode: 'local' asks for no key, so it serves loopback only, and {self.host} is not; "
+                f"EVENHAND_MODE: 'local' asks for no key, so it serves loopback only, and {self.host} is not; "
                 "set EVENHAND_MODE=keys and make a key with: evenhand keys create NAME"
             )
         return self
+
+
+def read(**options: Any) -> Settings:
+    """The settings; an option that is not None goes before the environment. Raises SettingsError."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = "".join(f"{PREFIX}{str(name).upper()}: " for name in first["loc"][:1])
+        raise SettingsError(where + first["msg"].removeprefix("Value error, ")) from None
 
 
 def loopback(host: str) -> bool:

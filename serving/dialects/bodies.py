@@ -28,7 +28,7 @@ def load(body: bytes | str) -> Any:
 
 def _well_formed(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isascii() else LONE.sub("\ufffd", value)
+        return value if value.isascii() and "\0" not in value else LONE.sub("\ufffd", value)
     if isinstance(value, list):
         return [_well_formed(item) for item in value]
     if isinstance(value, dict):
@@ -73,9 +73,10 @@ def complaint(error: ValidationError, content: Any) -> ApiError:
     return invalid(tuple(place), first["msg"])
 
 
-def described(kind: type[BaseModel]) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads `kind` by hand."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": inlined(kind)}}}}
+def described(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads `kind` by hand; `example` is what /docs offers to send."""
+    content = {"schema": inlined(kind), "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
 def inlined(kind: type[BaseModel]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from labels import taxonomy
 from serving import service
 from serving.artifact import ArtifactError, Manifest
+from serving.dialects.bodies import described, read
 from serving.dialects.dialect import Dialect, request_id
 from serving.errors import ApiError, ErrorResponse, payload
 from serving.schemas import (
@@ -54,11 +55,21 @@ def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any
 DIALECT = Dialect("native", ("/",), render)
 
 
-@router.post("/v1/score", response_model=ScoreResponse, responses=LIMITED | REFUSED | UNREADY, tags=["scores"])
-async def score(body: ScoreRequest, request: Request) -> Response:
+EXAMPLE = {"comments": [{"id": "c1", "text": "You absolute clown, resign."}]}
+
+
+@router.post(
+    "/v1/score",
+    response_model=ScoreResponse,
+    responses=LIMITED | REFUSED | UNREADY,
+    openapi_extra=described(ScoreRequest, EXAMPLE),
+    tags=["scores"],
+)
+async def score(request: Request) -> Response:
     """Scores of each comment, in the order of the request."""
     here = service.of(request)
     key = await here.admit(request, "score")
+    body = read(await request.body(), ScoreRequest)
     names = _chosen(body.attributes, here.engine.attributes)
     problems = [_problem(number, comment.text) for number, comment in enumerate(body.comments)]
     good = [str(c.text) for c, problem in zip(body.comments, problems, strict=True) if problem is None]

@@ -135,7 +135,7 @@ router = APIRouter(route_class=ByHand, tags=["openai"])
     "/v1/moderations",
     response_model=ModerationResponse,
     responses=ERRORS,
-    openapi_extra=described(ModerationRequest),
+    openapi_extra=described(ModerationRequest, {"input": "You absolute clown, resign."}),
 )
 async def moderations(request: Request) -> Response:
     """Scores texts in OpenAI's categories, as far as a model stands behind them."""

@@ -32,7 +32,7 @@ class PredictRequest(BaseModel):
     Long texts are read in windows, so `truncate` only cuts what is over the limit of a comment.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     inputs: Annotated[
         Annotated[str, Tag("one")]
@@ -107,7 +107,7 @@ router = APIRouter(tags=["text-embeddings-inference"])
     "/predict",
     response_model=list[Prediction] | list[list[Prediction]],
     responses=ERRORS,
-    openapi_extra=described(PredictRequest),
+    openapi_extra=described(PredictRequest, {"inputs": "You absolute clown, resign."}),
 )
 async def predict(request: Request) -> Response:
     """Scores of one text, highest first, or a list of them for a batch."""

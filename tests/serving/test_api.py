@@ -196,6 +196,12 @@ def test_a_body_that_cannot_be_read_is_not_json(server: Server, body: bytes) -> 
     assert_error(response, 400, "invalid_json")
 
 
+def test_a_body_is_read_whatever_its_content_type(server: Server) -> None:
+    body = json.dumps({"comments": [{"id": "a", "text": RUDE}]}).encode()
+    for kind in ({}, {"content-type": "application/x-www-form-urlencoded"}, {"content-type": "text/plain"}):
+        assert httpx.post(f"{server.url}/v1/score", content=body, headers=kind).json()["results"][0]["scores"]
+
+
 def test_a_slash_too_many_is_no_redirect(server: Server) -> None:
     assert_error(httpx.post(f"{server.url}/v1/score/", json={}), 404, "not_found")
 

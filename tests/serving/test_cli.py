@@ -13,6 +13,7 @@ import pytest
 
 from serving.artifact import Artifact
 from serving.scorer import Scorer
+from serving.settings import Settings
 
 RUDE = "You absolute clown, nobody wants your lies here."
 CALM = "The new timetable starts on Monday, and the number 9 now stops at the hospital."
@@ -125,13 +126,34 @@ def test_what_a_user_can_mend_is_one_line(table: Path, arguments: tuple[str, ...
     assert "Traceback" not in result.stderr
 
 
-def test_a_bad_setting_names_key_and_rule() -> None:
-    command = [sys.executable, "-c", "from serving.cli import app; app()", "serve"]
-    environment = {**os.environ, "EVENHAND_PORT": "99999"}
+@pytest.mark.parametrize("arguments", [("serve",), ("keys", "list"), ("reload",), ("coral", "check")])
+@pytest.mark.parametrize(
+    ("name", "value", "rule"), [("PORT", "99999", "65535"), ("MODE", "open", "'keys'"), ("HOST", "0.0.0.0", "loopback")]
+)
+def test_a_bad_setting_names_key_and_rule_and_no_password(
+    arguments: tuple[str, ...], name: str, value: str, rule: str
+) -> None:
+    command = [sys.executable, "-c", "from serving.cli import app; app()", *arguments]
+    environment = {**os.environ, "EVENHAND_DATABASE_URL": "postgresql://u:hunter2@h/x", f"EVENHAND_{name}": value}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert result.returncode == 2
-    assert "port" in result.stderr
-    assert "65535" in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert f"EVENHAND_{'MODE' if name == 'HOST' else name}: " in line
+    assert rule in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("::", "http://[::1]:8000"),
+    ],
+)
+def test_the_address_is_one_that_this_machine_can_call(host: str, address: str) -> None:
+    assert Settings(host=host, mode="keys").address == address
 
 
 def test_info_names_model_licence_and_hashes() -> None:

@@ -371,6 +371,24 @@ def test_a_bad_model_is_refused_and_the_old_one_answers_on(
     run()
 
 
+def test_a_reload_mends_a_start_that_failed(broken: Callable[[], Callable[[], None]]) -> None:
+    @within_time
+    async def run() -> None:
+        asked = Engine(None, Metrics(), Limits(), workers=1)
+        mend = broken()
+        try:
+            with pytest.raises(ArtifactError, match="RuntimeError"):
+                await asked.start()
+        finally:
+            mend()
+        assert not asked.ready
+        await asked.reload()
+        assert (await asked.score([RUDE])).scores
+        await asked.stop()
+
+    run()
+
+
 def test_a_bulk_request_lets_single_ones_pass(gate: Gate) -> None:
     @within_time
     async def run() -> None:

@@ -32,6 +32,12 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         504: "not scored in time",
     }.items()
 }
+EXAMPLE = {"comment": {"text": "You absolute clown, resign."}}
+ANALYZE_EXAMPLE: dict[str, Any] = EXAMPLE | {"requestedAttributes": {"TOXICITY": {}}}
+SUGGEST_EXAMPLE: dict[str, Any] = EXAMPLE | {
+    "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}},
+    "doNotStore": True,
+}
 AT_ONCE = 64  # parts of one batch that are in the engine at a time
 
 router = APIRouter(route_class=ByHand, tags=["perspective"])
@@ -47,7 +53,7 @@ class Json(JSONResponse):
     ANALYZE,
     response_model=schemas.AnalyzeCommentResponse,
     responses=ERRORS,
-    openapi_extra=described(schemas.AnalyzeCommentRequest),
+    openapi_extra=described(schemas.AnalyzeCommentRequest, ANALYZE_EXAMPLE),
 )
 async def analyze_comment(request: Request) -> Response:
     """Scores one comment for the requested attributes."""
@@ -58,7 +64,7 @@ async def analyze_comment(request: Request) -> Response:
     SUGGEST,
     response_model=schemas.SuggestCommentScoreResponse,
     responses=ERRORS,
-    openapi_extra=described(schemas.SuggestCommentScoreRequest),
+    openapi_extra=described(schemas.SuggestCommentScoreRequest, SUGGEST_EXAMPLE),
 )
 async def suggest_score(request: Request) -> Response:
     """Stores what a comment's scores should have been."""

@@ -72,6 +72,11 @@ def test_a_bad_key_and_none_in_each_dialects_words(keys: Keys) -> None:
         assert_failure(none, dialect)
 
 
+@pytest.mark.parametrize("path", [path for path, _, _ in SCORING])
+def test_the_key_is_asked_for_before_the_body_is_read(keys: Keys, path: str) -> None:
+    assert post(keys.server, path, b"{").status_code == (403 if path == ANALYZE else 401)
+
+
 def test_discovery_needs_no_key_but_no_bad_one(keys: Keys, secret: str) -> None:
     for query, status in (("", 200), (f"?key={secret}", 200), ("?key=bad", 400)):
         assert requests.get(f"{keys.server.url}{DISCOVERY}{query}", timeout=60).status_code == status
@@ -125,7 +130,8 @@ def test_a_suggestion_is_stored_with_its_origin_unless_told_not_to(keys: Keys, s
     )
     spans = suggestion("Rude half \ud83d. Kind 🙂 half.", clientToken="t" * 300, sessionId="s" * 300)
     spans["attributeScores"]["INSULT"] = {"spanScores": [{"begin": 0, "end": 12, "score": {"value": 0.5}}]}
-    for body in (coral, spans, suggestion("Not to be stored.", doNotStore=True)):
+    nul = suggestion("NUL\0 here.")
+    for body in (coral, spans, nul, suggestion("Not to be stored.", doNotStore=True)):
         answer = post(keys.server, SUGGEST, body, f"?key={secret}")
         assert answer.status_code == 200, answer.text
         assert answer.json().get("clientToken") == body.get("clientToken")
@@ -139,6 +145,7 @@ def test_a_suggestion_is_stored_with_its_origin_unless_told_not_to(keys: Keys, s
          "Coral:https://n.example", None),
         ("Rude half \ufffd. Kind 🙂 half.", "TOXICITY", 1, None, None, None, None, None, 256),
         ("Rude half \ufffd. Kind 🙂 half.", "INSULT", 0.5, 0, 12, None, None, None, 256),
+        ("NUL\ufffd here.", "TOXICITY", 1, None, None, None, None, None, None),
     ]  # fmt: skip
 
 

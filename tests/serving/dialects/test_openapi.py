@@ -6,7 +6,7 @@ from typing import Any
 
 import schemathesis
 from hypothesis import settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from serving.api import create_app
 from serving.settings import Settings
@@ -29,10 +29,13 @@ def test_every_dialect_is_described() -> None:
 
 # A schema cannot say "a visible character" or "a name we know", so bodies that are read by hand may be refused.
 BY_HAND = {ANALYZE, SUGGEST, "/batch", "/predict", "/v1/moderations"}
+# More is read here than is said, as it was at Google: numbers in quotes, one language for a list of one, null.
+LENIENT = {ANALYZE, SUGGEST}
 
 
 @schema.parametrize()
 @settings(max_examples=20, deadline=None)
 def test_the_document_holds(case: Any, server: Server) -> None:
     unsaid = [positive_data_acceptance] if case.path in BY_HAND else []
+    unsaid += [negative_data_rejection] if case.path in LENIENT else []
     case.call_and_validate(base_url=server.url, excluded_checks=unsaid)
