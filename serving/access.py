@@ -39,15 +39,16 @@ class Access:
             if scope not in (None, "score") and origin and not loopback(_host(origin)):
                 raise ApiError(403, "forbidden", f"Local mode takes no {scope} from pages of other hosts.")
             return None
-        secret = secret or secret_of(request)
-        if not secret:
+        secrets = [secret] if secret else secrets_of(request)
+        if not secrets:
             raise ApiError(
                 401, "missing_key", "A key is needed: ?key=, X-API-Key, or Authorization: Bearer.",
                 headers={"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
-        key = await self._ring.find(secret)
-        if key is None:
+        found = [key for given in secrets if (key := await self._ring.find(given))]
+        if not found:
             raise ApiError(401, "invalid_key", "The key is not valid.", headers={"WWW-Authenticate": "Bearer"})
+        key = found[0]
         if scope and not key.may(scope):
             structlog.get_logger().warning("key without the scope", key=key.id, scope=scope)
             raise ApiError(403, "forbidden", f"This key does not have the scope {scope}.")
@@ -84,15 +85,13 @@ def _asks_loopback(host: str) -> bool:
         return False
 
 
-def secret_of(request: HTTPConnection) -> str | None:
-    """The key a request carries, wherever a known client puts it."""
+def secrets_of(request: HTTPConnection) -> list[str]:
+    """What a request carries wherever a known client puts its key: Google's send a token of theirs beside it."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        return credentials.strip()
-    for name in ("x-api-key", "x-goog-api-key"):
-        if value := request.headers.get(name):
-            return value
-    return request.query_params.get("key") or None
+    carried = [credentials.strip() if scheme.lower() == "bearer" else ""]
+    carried += [request.headers.get(name, "") for name in ("x-api-key", "x-goog-api-key")]
+    carried.append(request.query_params.get("key", ""))
+    return [secret for secret in dict.fromkeys(carried) if secret]
 
 
 def _host(origin: str) -> str:

@@ -99,8 +99,8 @@ class _Item:
 
 
 class Engine:
-    """Scores texts for concurrent requests on `workers` threads (0: one for each core), each inference on
-    `threads` of its own (0: every core).
+    """Scores texts for concurrent requests on `workers` threads (0: one for each core), each with
+    `threads` inferences at a time (0: one for each core).
 
     Use on one event loop: `start`, then `score` from any task, then `stop`.
     """

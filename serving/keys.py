@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
+import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from serving.store import ApiKey, Store, now
 
@@ -20,6 +21,7 @@ Scope = Literal["score", "feedback", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "evh_"
 FRESH_SECONDS = 2.0  # how long a revoked key may still work
+STALE_SECONDS = 60.0  # how long while the database does not answer: a hiccup of it must not stop all scoring
 
 
 class KeyRuleError(ValueError):
@@ -101,7 +103,7 @@ class KeyRing:
     async def find(self, secret: str) -> Key | None:
         """The live key with this secret. Its hash is looked up, so that the time taken tells nothing.
 
-        Raises SQLAlchemyError if the database does not answer: a key that may be revoked is not good.
+        Raises SQLAlchemyError if the database has not answered for STALE_SECONDS.
         """
         now, sha256 = time.monotonic(), digest(secret)
         # One that is not there may have been made since: a new key works at once.
@@ -112,8 +114,14 @@ class KeyRing:
         async with self._reading:
             if self._read_at < moment:
                 began = time.monotonic()
-                self._keys = await asyncio.to_thread(self._read)
-                self._read_at = began
+                try:
+                    self._keys = await asyncio.to_thread(self._read)
+                except SQLAlchemyError as error:
+                    if self._read_at < began - STALE_SECONDS:
+                        raise
+                    structlog.get_logger().warning("keys cannot be read again", type=type(error).__name__)
+                else:
+                    self._read_at = began
             return self._keys
 
     def _read(self) -> dict[str, Key]:

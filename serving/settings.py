@@ -40,7 +40,7 @@ class Settings(BaseSettings):
         0.5, gt=0, le=1, description="score from which an OpenAI category is true and an input flagged"
     )
     workers: int = Field(0, ge=0, le=64, description="batches that are scored at a time; 0: one for each core")
-    threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: every core")
+    threads: int = Field(1, ge=0, le=1024, description="inferences that one batch is split into; 0: one for each core")
     queue: int = Field(256, ge=1, le=100_000, description="texts that may wait; more is answered 429")
     deadline_ms: int = Field(5000, ge=10, le=600_000, description="longest wait for scores; then 504")
     batch_wait_ms: float = Field(0.0, ge=0, le=50, description="longest wait for a batch to fill under load")
