@@ -6,12 +6,12 @@ The comments, their stories and whether they were removed are real, the readers 
 shipped model was neither trained nor calibrated on, the test part of `cmv_moderation` (removed by moderators as
 rude or hostile; runs/minilm/data/test.parquet of `training.prepare` says which) and all of `civil_comments_full`
 (rejected by news sites). For each seed one half of the comments, by lot, makes past weeks, from whose decisions
-readers' records come; the other half makes today's queue. `Simulation` documents every rate. Brigades differ in size, in how many
-comments they report, and in their accounts: new ones at once; sleepers, old and within hours; farmed ones, which
-earned a record before; and farmed ones each of which reports only some of the targets.
+readers' records come; the other half makes today's queue. `Simulation` documents every rate. Brigades differ in
+size, in how many comments they report, and in their accounts: new ones at once; sleepers, old and within hours;
+farmed ones, which earned a record before; and farmed ones each of which reports only some of the targets.
 
-The default weights were chosen by reasoning and looked at with `--rows dev` and seeds from 1000: other comments
-(the dev part of `cmv_moderation` and of `civil_comments`) and other seeds than those reported.
+The default weights and AGREEMENT were chosen by reasoning and compared with `--rows dev` and seeds from 1000: other
+comments (the dev part of `cmv_moderation` and of `civil_comments`) and other seeds than those reported.
 
 A budget is a share of the queue. Intervals are 95 % over seeds, of means by Student's t; they tell how much depends
 on the lot and the readers drawn, not what other comments would give. Differences are paired by seed. A simulation

@@ -2,8 +2,8 @@
 
 Logistic regression with a ridge penalty that pulls toward the default weights instead of toward zero (le Cessie and
 van Houwelingen 1992, "Ridge Estimators in Logistic Regression", Applied Statistics 41, with another centre): few
-decisions move the weights little. By Newton's method; weights that would turn negative are held at 0, so that
-everything ranking.py promises also holds for fitted weights.
+decisions move the weights little. By Newton's method; weights that would leave their bounds are held there, so that
+what ranking.py promises also holds for fitted weights, its constants at most REPORTS_MOST / DEFAULT.reports larger.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ DECISIONS = 200  # fewer decisions than this fit nothing
 EACH = 30  # nor do fewer of either outcome
 HELD_OUT = 0.3  # share of the decisions, the latest, on which fitted weights must prove themselves
 RIDGE = 10.0  # penalty on (weight - default)² / 2: as much as some dozens of decisions say
+# Past decisions cannot tell what a campaign yet to come would do with more weight on reports.
+REPORTS_MOST = 0.8
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,23 +76,24 @@ def fit(decided: Sequence[Decided], default: Weights = DEFAULT) -> Fit:
 
 
 def regress(decided: Sequence[Decided], default: Weights = DEFAULT, ridge: float = RIDGE) -> Weights:
-    """The weights with the highest penalised likelihood, none but the intercept negative."""
+    """The weights of the highest penalised likelihood, none but the intercept negative, reports ≤ REPORTS_MOST."""
     rows = np.array([[1.0, one.features.text, one.features.fit, one.features.reports] for one in decided])
     wanted = np.array([one.upheld for one in decided], np.float64)
-    centre = np.array([default.intercept, default.text, default.fit, default.reports])
-    free = np.ones(len(centre), np.bool_)
+    centre = np.array([default.intercept, default.text, default.fit, default.reports], np.float64)
+    least = np.array([-np.inf, 0.0, 0.0, 0.0])
+    most = np.array([np.inf, np.inf, np.inf, max(REPORTS_MOST, default.reports)])
+    weights, free = centre.copy(), np.ones(len(centre), np.bool_)
     while True:
-        weights = np.where(free, centre, 0.0)
         for _ in range(50):
             step = _newton(rows, wanted, weights, centre, free, ridge)
             weights[free] -= step
             if float(np.abs(step).max(initial=0.0)) < 1e-9:
                 break
-        negative = weights < 0
-        negative[0] = False
-        if not negative.any():
+        outside = (weights < least) | (weights > most)
+        weights = np.clip(weights, least, most)
+        if not outside.any():
             return Weights(*weights.tolist())
-        free &= ~negative
+        free &= ~outside
 
 
 def _newton(

@@ -33,7 +33,7 @@ from serving.triage.evidence import REASONS, Case, Reason, Report, Reporter, sta
 from serving.triage.parties import parties
 from serving.triage.reporters import BASE, NEWCOMER, UNTRIED_MOST, Record, logit, record
 
-AGREEMENT = 0.4  # correlation between readers' reports: 2 count as 1.43, 5 as 1.92, any number as less than 2.5
+AGREEMENT = 0.7  # correlation between readers' reports: 2 count as 1.18, 5 as 1.32, any number as less than 1.43
 LEAST, MOST = 0.005, 0.995  # scores are cut here, as no text alone makes a thing certain
 # The fit of a reason that the model cannot see, about the mean of what it sees for a reason picked well.
 NEUTRAL = 0.2
@@ -48,7 +48,7 @@ class Weights:
     intercept: float = 0.0
     text: float = 1.0
     fit: float = 0.5
-    reports: float = 0.6
+    reports: float = 0.5
 
     def __post_init__(self) -> None:
         values = (self.intercept, self.text, self.fit, self.reports)
