@@ -180,14 +180,19 @@ def records_of(ids: Iterable[str], reporters: Mapping[str, Reporter], now: datet
 
 
 def reason_fit(reasons: Iterable[Reason], scores: Mapping[str, float]) -> tuple[float, str]:
-    """The best fit of the stated reasons, 0..1, and words for it. The best, so that no further reason can lower it."""
-    found = [
-        (scores[name], f"the reason “{reason.replace('_', ' ')}” against the text's {name}, {scores[name]:.2f}")
-        for reason in reasons
-        for name in REASONS[reason]
-        if name in scores
-    ]
-    return max(found) if found else (NEUTRAL, "")
+    """The best fit of the stated reasons, 0..1, and words for it, none where the text cannot tell.
+
+    The best, so that no further report can lower it; a reason that the model cannot see fits NEUTRAL.
+    """
+    found = []
+    for reason in reasons:
+        seen = [name for name in REASONS[reason] if name in scores]
+        for name in seen:
+            words = f"the reason “{reason.replace('_', ' ')}” against the text's {name}, {scores[name]:.2f}"
+            found.append((scores[name], words))
+        if not seen:
+            found.append((NEUTRAL, ""))
+    return max(found, default=(NEUTRAL, ""))
 
 
 def _around(
@@ -220,8 +225,8 @@ def _assess(case: Case, reports: Sequence[Report], around: _Around, weights: Wei
         lines.append(Line("what this site's moderators uphold more or less than the model expects", weights.intercept))
     score = case.scores.get("report_worthy")
     text = logit(BASE if score is None else min(max(score, LEAST), MOST))
-    words = "the text has no score: that of an average comment" if score is None else f"the text: {score:.2f}"
-    lines.append(Line(f"{words} likely to be upheld" if score is not None else words, weights.text * text))
+    alone = "no score of the text: as the average comment's" if score is None else f"the text alone: {score:.2f}"
+    lines.append(Line(alone, weights.text * text))
     best, words = reason_fit(sorted({report.reason for report in reports}), case.scores)
     fit = best - NEUTRAL
     if words:

@@ -43,7 +43,7 @@ TEXT = odds()
 def test_without_reports_it_is_what_the_text_says() -> None:
     ranked = assess(case(score=0.3), {}, NOW)
     assert ranked.probability == pytest.approx(0.3)
-    assert [line.words for line in ranked.explanation] == ["the text: 0.30 likely to be upheld"]
+    assert [line.words for line in ranked.explanation] == ["the text alone: 0.30"]
 
 
 def test_a_newcomer_adds_little_a_good_record_more_and_a_bad_one_nothing() -> None:
@@ -113,11 +113,12 @@ def test_a_reason_that_the_text_bears_out_raises_and_one_that_it_contradicts_low
     assert fits - neutral == pytest.approx(DEFAULT.fit * (SCORES["identity_attack"] - NEUTRAL))
     assert contradicted - neutral == pytest.approx(DEFAULT.fit * (SCORES["threat"] - NEUTRAL))
     assert odds(report("x", reason="hateful"), report("x", reason="threatening")) == pytest.approx(fits)
+    assert odds(report("x", reason="spam"), report("x", reason="threatening")) == pytest.approx(neutral)
 
 
 def test_a_comment_without_scores_is_an_average_one() -> None:
     ranked = assess(replace(case(report("x", reason="hateful")), scores={}), {}, NOW)
-    assert ranked.explanation[0].words.startswith("the text has no score")
+    assert ranked.explanation[0].words.startswith("no score of the text")
     assert ranked.log_odds == pytest.approx(math.log(0.1 / 0.9) + NEWCOMERS_MOST)
 
 
@@ -207,6 +208,16 @@ def test_a_strangers_report_moves_a_comment_by_no_more_than_stated(
             moved = one.log_odds - before[one.case.comment].log_odds
             fit = DEFAULT.fit * max(0.0, one.features.fit - before[one.case.comment].features.fit)
             assert -BURST_TAKES - EPSILON <= moved <= NEWCOMERS_MOST + fit + DEFAULT.fit * NEUTRAL + EPSILON
+
+
+@given(filings, st.sampled_from([f"c{number}" for number in range(1, 6)]), st.sampled_from(list(REASONS)))
+def test_a_strangers_report_among_readers_with_a_record_lowers_nothing(
+    made: list[Report], comment: str, reason: triage.Reason
+) -> None:
+    people = known(*(reporter(f"r{number}", upheld=number, declined=3) for number in range(8)))
+    before = {one.case.comment: one.log_odds for one in rank(cases(made), people, NOW)}
+    for one in rank(cases([*made, report("stranger", comment, reason=reason)]), people, NOW):
+        assert one.log_odds >= before.get(one.case.comment, -math.inf) - EPSILON
 
 
 @given(filings, people)
