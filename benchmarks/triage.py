@@ -349,7 +349,7 @@ def interval(values: Iterable[float]) -> tuple[float, float]:
     """Mean and half the width of its 95 % interval."""
     each = np.array(list(values))
     freedom = len(each) - 1
-    quantile = next((T95[known] for known in sorted(T95, reverse=True) if known <= freedom))
+    quantile = next(T95[known] for known in sorted(T95, reverse=True) if known <= freedom)
     return float(each.mean()), float(quantile * each.std(ddof=1) / math.sqrt(len(each)))
 
 
