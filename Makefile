@@ -44,6 +44,7 @@ train: .venv-dev/ready ## Make a model: RECIPE=file.toml or several in order (th
 	$(BIN)/python -m training.card $(lastword $(RECIPE))
 
 card: .venv-dev/ready ## Write model_card.md again, from docs/evaluation and the model that ships
+	$(BIN)/python -m training.checks --output docs/evaluation/checks.json --failures 0
 	$(BIN)/python -m training.card
 
 # With the oldest Python supported (3.11): what it needs, newer ones accept. Versions that are locked stay

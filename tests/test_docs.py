@@ -20,7 +20,7 @@ from serving.dialects.perspective import names
 from serving.schemas import ItemError
 from serving.settings import Settings
 from tests.service import Server
-from training.card import card
+from training.card import CardError, card
 
 ROOT = Path(__file__).parents[1]
 UNSET = {"model": "the model that ships", "public_url": "as the client asked", "coral": "no site"}  # shown for None
@@ -85,7 +85,15 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_the_card_is_what_its_inputs_give() -> None:
     evaluation = json.loads(text("docs/evaluation/evaluation.json"))
-    assert text("model_card.md") == card(evaluation, Artifact.load(), taxonomy.load(), "docs/evaluation")
+    checks = json.loads(text("docs/evaluation/checks.json"))
+    assert text("model_card.md") == card(evaluation, Artifact.load(), taxonomy.load(), "docs/evaluation", checks)
+
+
+def test_the_card_takes_no_results_of_another_model() -> None:
+    evaluation = json.loads(text("docs/evaluation/evaluation.json"))
+    other = json.loads(text("docs/evaluation/checks.json")) | {"manifest_sha256": "0" * 64}
+    with pytest.raises(CardError, match=r"training\.checks"):
+        card(evaluation, Artifact.load(), taxonomy.load(), "docs/evaluation", other)
 
 
 # README: each ```console block is commands behind "$ " with their real output below.

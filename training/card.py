@@ -25,6 +25,7 @@ from training.settings import Settings
 
 EVALUATION = Path("docs/evaluation")  # of the model that ships
 CARD = Path("model_card.md")
+CHECKS = "checks.json"  # beside evaluation.json, if training.checks wrote it there
 RIVALS = {"words": "TF-IDF + LR", "length": "length"}
 
 
@@ -32,17 +33,25 @@ class CardError(ValueError):
     """The inputs do not belong together. The message names both."""
 
 
-def card(evaluation: Mapping[str, Any], artifact: Artifact, known: Taxonomy, pictures: str) -> str:
-    """The card as Markdown. `pictures` is the path of the evaluation's pictures as seen from the card.
+def card(
+    evaluation: Mapping[str, Any],
+    artifact: Artifact,
+    known: Taxonomy,
+    pictures: str,
+    checks: Mapping[str, Any] | None = None,
+) -> str:
+    """The card as Markdown. `pictures` is the path of the evaluation's pictures as seen from the card, `checks`
+    what `training.checks` wrote, if it has been run.
 
-    Raises CardError if the evaluation is of another model than the artifact.
+    Raises CardError if either is of another model than the artifact.
     """
-    manifest = artifact.manifest
-    if evaluation["manifest_sha256"] != (present := sha256(artifact.path / MANIFEST)):
-        raise CardError(
-            f"the evaluation is of the manifest {evaluation['manifest_sha256'][:12]}, the artifact has {present[:12]}: "
-            "run `python -m training.evaluate` again"
-        )
+    manifest, present = artifact.manifest, sha256(artifact.path / MANIFEST)
+    for what, result in (("evaluate", evaluation), ("checks", checks)):
+        if result is not None and result["manifest_sha256"] != present:
+            raise CardError(
+                f"the results are of the manifest {result['manifest_sha256'][:12]}, the artifact has {present[:12]}: "
+                f"run `python -m training.{what}` again"
+            )
     parts = [
         _front(evaluation, artifact),
         _use(),
@@ -54,6 +63,7 @@ def card(evaluation: Mapping[str, Any], artifact: Artifact, known: Taxonomy, pic
         _quantisation(evaluation),
         _speed(evaluation),
         _failures(evaluation),
+        *([_checks(checks)] if checks else []),
         _data(evaluation),
         _made(evaluation),
     ]
@@ -285,6 +295,28 @@ def _failures(evaluation: Mapping[str, Any]) -> str:
     )
 
 
+def _checks(checks: Mapping[str, Any]) -> str:
+    suite, overall = checks["suite"], checks["overall"]
+    rows: dict[str, list[str]] = {}
+    for row in checks["functionalities"]:
+        paired = row["pair_accuracy"] is not None
+        passed = row["pair_accuracy"] if paired else row["pass_at_balanced"]
+        side = "" if paired else {"present": " +", "absent": " −"}[row["expected"]]
+        shown = "–" if passed is None else f"{passed:.0%}"
+        rows.setdefault(row["title"], [str(row["cases"])]).append(f"`{row['attribute']}`{side} {shown}")
+    return (
+        f"## Functional suite\n\n{suite['cases']:,} cases of our own in {suite['functionalities']} functionalities "
+        "([labels/checks](labels/checks)), none of them ever trained on.\n"
+        f"{overall['pass_at_balanced']:.0%} pass at the score that balances both sides of an attribute, "
+        f"{overall['pass_at_half']:.0%} at 0.5; {overall['pair_accuracy']:.0%} of {overall['pairs']} minimal\n"
+        f"pairs are ordered rightly; mean AUC {overall['mean_auc']:.3f}. Below: per cent that pass at the balanced "
+        "score, where the attribute should be\npresent (+) or absent (−), or of pairs ordered rightly.\n\n"
+        + _table(("functionality", "cases", "passed"), [(t, n, ", ".join(each)) for t, (n, *each) in rows.items()])
+        + "\n\n"
+        + "\n".join(f"- {note}" for note in checks["notes"])
+    )
+
+
 def _data(evaluation: Mapping[str, Any]) -> str:
     rows = []
     for name, info in evaluation["data"].items():
@@ -318,11 +350,13 @@ def _made(evaluation: Mapping[str, Any]) -> str:
 def write(evaluation: Path, artifact: Path | None, output: Path) -> None:
     """Writes the card of an artifact from the evaluation directory. Raises CardError or ArtifactError."""
     result = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))
+    checked = evaluation / CHECKS
+    checks = json.loads(checked.read_text(encoding="utf-8")) if checked.is_file() else None
     try:
         pictures = evaluation.resolve().relative_to(output.resolve().parent).as_posix()
     except ValueError:
         pictures = evaluation.resolve().as_posix()
-    output.write_text(card(result, Artifact.load(artifact), taxonomy.load(), pictures), encoding="utf-8")
+    output.write_text(card(result, Artifact.load(artifact), taxonomy.load(), pictures, checks), encoding="utf-8")
 
 
 def main(

@@ -40,8 +40,7 @@ NOTES = (
     "Balanced: for each attribute the score at which as many of the suite's `present` as of its `absent` cases pass. "
     "It is chosen on the very cases that it judges, so it flatters the model slightly, and it is no threshold to "
     "moderate with. AUC and pairs need no threshold.",
-    "Each text is scored alone, as a single comment is when it is served. In a batch int8 scores move a little, so "
-    "that narrow pairs can fall the other way.",
+    "Each text is scored alone, as a single comment is when it is served.",
     "The cases were written to be hard and stand in no natural proportion: the figures compare models and show what "
     "one does not understand; they do not say how often it errs on a site. A functionality has few cases, and those "
     "of one template are alike: differences of one or two cases mean nothing. A pass proves no ability, a row of "
