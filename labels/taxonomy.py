@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
+
+from labels.tables import Table
 
 WireSystem = Literal["perspective", "openai", "coral"]
 
@@ -164,41 +165,21 @@ def _refuse_shared_names(attributes: tuple[Attribute, ...]) -> None:
                     )
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A TOML table with exactly the expected keys, and what to call it in an error."""
+class _Table(Table):
+    """One attribute, or a part of it."""
 
-    where: str
-    values: Mapping[str, object]
-
-    @classmethod
-    def of(cls, where: str, value: object, keys: tuple[str, ...]) -> _Table:
-        if not isinstance(value, dict):
-            raise TaxonomyError(f"{where}: must be a table")
-        for key in value:
-            if key not in keys:
-                raise TaxonomyError(f"{where}: unknown key {key!r}; the keys are {', '.join(keys)}")
-        for key in keys:
-            if key not in value:
-                raise TaxonomyError(f"{where}: missing key {key!r}")
-        return cls(where, value)
-
-    def text(self, key: str) -> str:
-        value = self.values[key]
-        if not isinstance(value, str) or not value.strip():
-            raise self._error(key, "must be a string that is not blank")
-        return value.strip()
+    error = TaxonomyError
 
     def name(self, key: str) -> str:
         value = self.values[key]
         if not isinstance(value, str) or not _NAME.fullmatch(value):
-            raise self._error(key, "must be lower-case letters and underscores, a letter first")
+            raise self.broken(key, "must be lower-case letters and underscores, a letter first")
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
         value = self.values[key]
         if not isinstance(value, str) or value not in allowed:
-            raise self._error(key, f"must be one of {', '.join(allowed)}")
+            raise self.broken(key, f"must be one of {', '.join(allowed)}")
         return value
 
     def range(self, key: str) -> tuple[float, float]:
@@ -208,22 +189,19 @@ class _Table:
                 not isinstance(low, bool) and not isinstance(high, bool) and 0 <= low < high <= 1
             ):
                 return float(low), float(high)
-        raise self._error(key, "must be two numbers [low, high] with 0 <= low < high <= 1")
+        raise self.broken(key, "must be two numbers [low, high] with 0 <= low < high <= 1")
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.values[key]
         if not isinstance(value, list):
-            raise self._error(key, "must be a list of strings")
+            raise self.broken(key, "must be a list of strings")
         for item in value:
             if not isinstance(item, str) or not item.strip():
-                raise self._error(key, "must hold only strings that are not blank")
+                raise self.broken(key, "must hold only strings that are not blank")
         return tuple(value)
 
     def examples(self, key: str) -> tuple[str, ...]:
         found = self.texts(key)
         if not found:
-            raise self._error(key, "needs at least one example")
+            raise self.broken(key, "needs at least one example")
         return found
-
-    def _error(self, key: str, rule: str) -> TaxonomyError:
-        return TaxonomyError(f"{self.where}: key {key!r} {rule}, not {self.values[key]!r}")

@@ -45,10 +45,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(store.open)
         loading = asyncio.create_task(_start(engine))
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # no such signal, or not the main thread
+        tasks: set[asyncio.Task[None]] = set()
+        # An event loop without signals (Windows, or not in the main thread) has `evenhand reload`.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service))))
-        tasks: set[asyncio.Task[None]] = set()
         yield
         loading.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)

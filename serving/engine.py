@@ -24,8 +24,7 @@ from cachetools import LRUCache
 from serving.artifact import Artifact, ArtifactError, Manifest
 from serving.cpu import cores
 from serving.metrics import Metrics
-from serving.scorer import Scorer, Scores, ScoringError
-from serving.text import normalise
+from serving.scorer import Scorer, Scores
 
 WARM_UP = "One warm-up prediction, so that the first reader does not wait for it."
 
@@ -167,7 +166,12 @@ class Engine:
             return await self._load(artifact)
 
     async def probe(self) -> None:
-        """Scores one text past the cache, so that a mended runtime is ready again. Raises EngineError."""
+        """Makes sure that the engine is ready: if it is not, scores one text, so that a mended runtime is again.
+
+        Raises EngineError.
+        """
+        if self.ready:
+            return
         await self._scored([self._enter(WARM_UP, b"")])
 
     async def score(self, texts: Sequence[str]) -> Scored:
@@ -177,10 +181,7 @@ class Engine:
         InferenceError.
         """
         loaded = self._current()
-        clean = [normalise(text.encode("utf-8", "replace").decode("utf-8")) for text in texts]
-        for index, text in enumerate(clean):
-            if not text:
-                raise ScoringError(index, "expected a text with at least one visible character")
+        clean = loaded.scorer.clean(texts)
         bulk = len(clean) > self._share
         if bulk and self._bulk >= BULK_REQUESTS:
             raise self._busy()
@@ -275,7 +276,9 @@ class Engine:
             for item in batch:
                 self._metrics.queue_seconds.observe(began - item.since)
             try:
-                scores = await loop.run_in_executor(self._pool, loaded.scorer.score, [item.text for item in batch])
+                scores = await loop.run_in_executor(
+                    self._pool, loaded.scorer.score_clean, [item.text for item in batch]
+                )
             except asyncio.CancelledError:
                 for item in batch:
                     self._resolve(item, NotReadyError("The service is stopping."))

@@ -11,6 +11,13 @@ from labels import taxonomy
 MAX_COMMENTS = 1000
 MAX_TEXT_BYTES = 20_480  # of UTF-8, one comment; the limit that Perspective's clients already keep
 
+
+def too_long(text: str) -> str | None:
+    """The rule that a text over MAX_TEXT_BYTES breaks, None for one within it."""
+    size = len(text.encode("utf-8", "replace"))
+    return f"{size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored" if size > MAX_TEXT_BYTES else None
+
+
 Identifier = Annotated[str, Field(max_length=256)]
 # Which of the taxonomy's names a model scores is only known once it is loaded, and checked then.
 AttributeName = Annotated[str, WithJsonSchema({"type": "string", "enum": list(taxonomy.load().names)})]

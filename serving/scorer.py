@@ -107,14 +107,24 @@ class Scorer:
         A text longer than the model's token limit is scored in overlapping windows. Raises
         ScoringError for the first item that is not a string, or that holds no visible character.
         """
-        values = self.calibrate(self.logits(texts))
+        return self.score_clean(self.clean(texts))
+
+    def score_clean(self, clean: Sequence[str]) -> list[Scores]:
+        """Scores of each text, in order, of what `clean` returned."""
+        values = self.calibrate(self._all_logits(clean))
         return [Scores(self.attributes, tuple(row)) for row in values.tolist()]
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Uncalibrated logits [texts, attributes], windows combined. Raises ScoringError as `score`."""
+        return self._all_logits(self.clean(texts))
+
+    def clean(self, texts: Sequence[str]) -> list[str]:
+        """The texts in normal form. Raises ScoringError as `score`."""
         if isinstance(texts, str):
             raise TypeError("expected a sequence of texts, found one str; pass [text]")
-        clean = [self._clean(index, text) for index, text in enumerate(texts)]
+        return [self._clean(index, text) for index, text in enumerate(texts)]
+
+    def _all_logits(self, clean: Sequence[str]) -> Floats:
         # A few at a time: a request may hold a thousand long texts, millions of tokens.
         parts = [self._logits(clean[start : start + AT_ONCE]) for start in range(0, len(clean), AT_ONCE)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.attributes)), np.float32)

@@ -11,6 +11,7 @@ INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
 )
 SPACE = re.compile(r"\s+")
+PLAIN = re.compile("[0-9A-Za-z]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
@@ -23,3 +24,8 @@ def normalise(text: str) -> str:
     text = INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     text = unicodedata.normalize("NFKC", CONTROL.sub(" ", text))
     return SPACE.sub(" ", text).strip()
+
+
+def visible(text: str) -> bool:
+    """Whether anything of a text is left in normal form; most texts show it by a letter, without being normalised."""
+    return bool(PLAIN.search(text) or normalise(text))

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from labels import taxonomy
+from labels.tables import Table
 
 Expected = Literal["present", "absent", "higher"]
 EXPECTED: tuple[Expected, ...] = get_args(Expected)
@@ -264,63 +265,43 @@ class _Template:
     slots: Mapping[str, str | tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A TOML table with exactly the expected keys, and what to call it in an error."""
+class _Table(Table):
+    """One functionality, or a part of it."""
 
-    where: str
-    values: Mapping[str, object]
-
-    @classmethod
-    def of(cls, where: str, value: object, keys: tuple[str, ...], optional: tuple[str, ...] = ()) -> _Table:
-        if not isinstance(value, dict):
-            raise ChecksError(f"{where}: must be a table")
-        for key in value:
-            if key not in (*keys, *optional):
-                raise ChecksError(f"{where}: unknown key {key!r}; the keys are {', '.join((*keys, *optional))}")
-        for key in keys:
-            if key not in value:
-                raise ChecksError(f"{where}: missing key {key!r}")
-        return cls(where, value)
-
-    def text(self, key: str) -> str:
-        value = self.values[key]
-        if not isinstance(value, str) or not value.strip():
-            raise self._error(key, "must be a string that is not blank")
-        return value.strip()
+    error = ChecksError
 
     def id(self, key: str) -> str:
         value = self.values[key]
         if not isinstance(value, str) or not _ID.fullmatch(value):
-            raise self._error(key, "must be lower-case words joined by underscores")
+            raise self.broken(key, "must be lower-case words joined by underscores")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.values[key]
         if not isinstance(value, list) or not value:
-            raise self._error(key, "must be a list of one string or more")
+            raise self.broken(key, "must be a list of one string or more")
         for item in value:
             if not isinstance(item, str) or not item or item != item.strip():
-                raise self._error(key, "must hold only strings without white space at either end")
+                raise self.broken(key, "must hold only strings without white space at either end")
         return tuple(value)
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
         value = self.values[key]
         if not isinstance(value, list) or not value:
-            raise self._error(key, "must be a list of one pair or more")
+            raise self.broken(key, "must be a list of one pair or more")
         found = []
         for item in value:
             match item:
                 case [str() as higher, str() as lower] if higher.strip() and lower.strip():
                     found.append((higher, lower))
                 case _:
-                    raise self._error(key, "must hold only pairs [higher, lower] of strings that are not blank")
+                    raise self.broken(key, "must hold only pairs [higher, lower] of strings that are not blank")
         return tuple(found)
 
     def templates(self, paired: bool) -> Iterator[_Template]:
         value = self.values.get("template", [])
         if not isinstance(value, list):
-            raise self._error("template", "must be one or more [[functionality.template]] tables")
+            raise self.broken("template", "must be one or more [[functionality.template]] tables")
         keys = ("higher", "lower") if paired else ("text",)
         for position, item in enumerate(value, start=1):
             where = f"{self.where}, template {position}"
@@ -343,13 +324,10 @@ class _Table:
     def slots(self, key: str, used: set[str]) -> dict[str, str | tuple[str, ...]]:
         value = self.values[key]
         if not isinstance(value, dict) or not value:
-            raise self._error(key, "must be a table of one slot or more")
+            raise self.broken(key, "must be a table of one slot or more")
         if missing := sorted(used - value.keys()):
-            raise self._error(key, f"lacks the slot {missing[0]!r}")
+            raise self.broken(key, f"lacks the slot {missing[0]!r}")
         if idle := sorted(value.keys() - used):
-            raise self._error(key, f"has a slot that no text uses, {idle[0]!r}")
+            raise self.broken(key, f"has a slot that no text uses, {idle[0]!r}")
         table = _Table(f"{self.where}, key {key!r}", value)
         return {slot: item if isinstance(item, str) else table.texts(slot) for slot, item in value.items()}
-
-    def _error(self, key: str, rule: str) -> ChecksError:
-        return ChecksError(f"{self.where}: key {key!r} {rule}, not {self.values[key]!r}")

@@ -6,11 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
 from serving.errors import ApiError
 
 Render = Callable[[ApiError, HTTPConnection], tuple[int, dict[str, Any]]]
+
+
+FAILURES = {
+    400: "the request cannot be read, or breaks a rule",
+    401: "no key, or a bad one",
+    403: "no key, or one without the scope",
+    413: "body or text too large",
+    422: "a field breaks its rule",
+    429: "too much at once; Retry-After says when",
+    503: "not ready",
+    504: "not scored in time",
+}
+
+
+def failures(shape: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI document says of a route's failures, which all have one shape."""
+    return {status: {"model": shape, "description": FAILURES[status]} for status in statuses}
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from labels import taxonomy
 from serving import service
 from serving.artifact import ArtifactError, Manifest
 from serving.dialects.bodies import described, read
-from serving.dialects.dialect import Dialect, request_id
+from serving.dialects.dialect import Dialect, failures, request_id
 from serving.errors import ApiError, ErrorResponse, payload
 from serving.schemas import (
-    MAX_TEXT_BYTES,
     AttributeInfo,
     AttributesResponse,
     ItemError,
@@ -27,22 +26,14 @@ from serving.schemas import (
     ScoreRequest,
     ScoreResponse,
     Status,
+    too_long,
 )
 from serving.sites import Sites, SitesError
-from serving.text import normalise
+from serving.text import visible
 
-UNREADY: dict[int | str, dict[str, Any]] = {503: {"model": ErrorResponse, "description": "not ready"}}
-REFUSED: dict[int | str, dict[str, Any]] = {
-    401: {"model": ErrorResponse, "description": "no key, or a bad one"},
-    403: {"model": ErrorResponse, "description": "the key lacks the scope"},
-}
-LIMITED: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorResponse, "description": "not JSON"},
-    413: {"model": ErrorResponse, "description": "body too large"},
-    422: {"model": ErrorResponse, "description": "a field breaks its rule"},
-    429: {"model": ErrorResponse, "description": "too much at once; Retry-After says when"},
-    504: {"model": ErrorResponse, "description": "not scored in time"},
-}
+UNREADY = failures(ErrorResponse, 503)
+REFUSED = failures(ErrorResponse, 401, 403)
+LIMITED = failures(ErrorResponse, 400, 413, 422, 429, 504)
 
 router = APIRouter()
 
@@ -104,9 +95,7 @@ async def healthz() -> Status:
 @router.get("/readyz", responses=UNREADY, tags=["state"])
 async def readyz(request: Request) -> Status:
     """The model is verified, loaded and warm, and the last inference succeeded."""
-    engine = service.of(request).engine
-    if not engine.ready:
-        await engine.probe()
+    await service.of(request).engine.probe()
     return Status()
 
 
@@ -177,10 +166,8 @@ def _problem(number: int, text: object) -> ItemError | None:
     field = f"comments.{number}.text"
     if not isinstance(text, str):
         return ItemError(code="invalid_text", message="text: expected a string", field=field)
-    size = len(text.encode("utf-8", "replace"))
-    if size > MAX_TEXT_BYTES:
-        message = f"text: {size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored"
-        return ItemError(code="text_too_long", message=message, field=field)
-    if not normalise(text):
+    if rule := too_long(text):
+        return ItemError(code="text_too_long", message=f"text: {rule}", field=field)
+    if not visible(text):
         return ItemError(code="empty_text", message="text: expected a visible character", field=field)
     return None

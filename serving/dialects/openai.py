@@ -12,11 +12,11 @@ from starlette.requests import HTTPConnection
 from labels import taxonomy
 from serving import service
 from serving.dialects.bodies import ByHand, described, read
-from serving.dialects.dialect import Dialect
+from serving.dialects.dialect import Dialect, failures
 from serving.errors import ApiError
-from serving.schemas import MAX_COMMENTS, MAX_TEXT_BYTES
+from serving.schemas import MAX_COMMENTS, too_long
 from serving.scorer import Scores
-from serving.text import normalise
+from serving.text import visible
 
 CATEGORIES = (
     "harassment",
@@ -115,18 +115,7 @@ def headers(error: ApiError) -> dict[str, str]:
 
 
 DIALECT = Dialect("openai", ("/v1/moderations",), render, headers=headers)
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": OpenAiErrorAnswer, "description": description}
-    for status, description in {
-        400: "not JSON, or a field breaks its rule",
-        401: "no key, or a bad one",
-        403: "the key lacks the scope",
-        413: "body too large",
-        429: "too much at once; Retry-After says when",
-        503: "not ready",
-        504: "not scored in time",
-    }.items()
-}
+ERRORS = failures(OpenAiErrorAnswer, 400, 401, 403, 413, 429, 503, 504)
 
 router = APIRouter(route_class=ByHand, tags=["openai"])
 
@@ -143,11 +132,11 @@ async def moderations(request: Request) -> Response:
     key = await here.admit(request, "score")
     message = read(await request.body(), ModerationRequest)
     texts = _texts(message)
-    visible = [text for text in texts if normalise(text)]
-    scored = await here.score(request, key, visible)
+    seen = [visible(text) for text in texts]
+    scored = await here.score(request, key, [text for text, there in zip(texts, seen, strict=True) if there])
     rows = iter(scored.scores)
     limit = here.settings.flag_threshold
-    results = [_moderation(next(rows) if normalise(text) else None, limit) for text in texts]
+    results = [_moderation(next(rows) if there else None, limit) for there in seen]
     answer = ModerationResponse(
         id=f"modr-{uuid.uuid4().hex}", model=f"{scored.model.name}-{scored.model.version}", results=results
     )
@@ -165,11 +154,9 @@ def _texts(message: ModerationRequest) -> list[str]:
     else:
         texts = ["\n".join(one.text for one in given if isinstance(one, TextPart))]
     for number, text in enumerate(texts):
-        if (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT_BYTES:
+        if rule := too_long(text):
             field = "input" if isinstance(given, str) else f"input.{number}"
-            raise ApiError(
-                422, "text_too_long", f"{field}: {size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored", field
-            )
+            raise ApiError(422, "text_too_long", f"{field}: {rule}", field)
     return texts
 
 

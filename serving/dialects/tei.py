@@ -12,11 +12,11 @@ from starlette.requests import HTTPConnection
 
 from serving import __version__, service
 from serving.dialects.bodies import described, read
-from serving.dialects.dialect import Dialect
+from serving.dialects.dialect import Dialect, failures
 from serving.errors import ApiError
-from serving.schemas import MAX_COMMENTS, MAX_TEXT_BYTES
+from serving.schemas import MAX_COMMENTS, MAX_TEXT_BYTES, too_long
 from serving.scorer import Scores
-from serving.text import normalise
+from serving.text import visible
 
 Pair = Annotated[list[str], Field(min_length=1, max_length=2)]
 
@@ -86,19 +86,7 @@ def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any
 
 
 DIALECT = Dialect("tei", ("/predict", "/health", "/info"), render)
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": TeiError, "description": description}
-    for status, description in {
-        400: "not JSON",
-        401: "no key, or a bad one",
-        403: "the key lacks the scope",
-        413: "a text or the body is too large",
-        422: "a field breaks its rule",
-        429: "too much at once; Retry-After says when",
-        503: "not ready",
-        504: "not scored in time",
-    }.items()
-}
+ERRORS = failures(TeiError, 400, 401, 403, 413, 422, 429, 503, 504)
 
 router = APIRouter(tags=["text-embeddings-inference"])
 
@@ -123,9 +111,7 @@ async def predict(request: Request) -> Response:
 @router.get("/health", response_class=Response, responses=ERRORS)
 async def health(request: Request) -> Response:
     """200 without a body while the model answers."""
-    engine = service.of(request).engine
-    if not engine.ready:
-        await engine.probe()
+    await service.of(request).engine.probe()
     return Response()
 
 
@@ -164,11 +150,10 @@ def _texts(message: PredictRequest) -> tuple[bool, list[str]]:
         texts = [_cut(text, message.truncation_direction) for text in texts]
     for number, text in enumerate(texts):
         field = "inputs" if single else f"inputs.{number}"
-        if not normalise(text):
+        if not visible(text):
             raise ApiError(422, "empty_text", f"{field}: expected a visible character", field)
-        if (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT_BYTES:
-            text_limit = f"{field}: {size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored"
-            raise ApiError(413, "text_too_long", text_limit, field)
+        if rule := too_long(text):
+            raise ApiError(413, "text_too_long", f"{field}: {rule}", field)
     return single, texts
 
 

@@ -163,7 +163,7 @@ def test_a_failure_answers_in_the_error_shape_and_logs_no_message(
     secret = "Zanzibar-marmalade-7743"
     body = {"comments": [{"id": "a", "text": secret}]}
     with monkeypatch.context() as broke:
-        broke.setattr(Scorer, "logits", broken)
+        broke.setattr(Scorer, "score_clean", broken)
         answer = client.post("/v1/score", json=body)
         assert_error(answer, 503, "inference_failed")
         assert answer.headers["retry-after"]

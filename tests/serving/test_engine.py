@@ -70,14 +70,14 @@ class Gate:
         self.batches: list[list[str]] = []
         self.way = threading.Event()
         self.way.set()
-        real = Scorer.score
+        real = Scorer.score_clean
 
         def score(scorer: Scorer, texts: Sequence[str]) -> list[Scores]:
             self.batches.append(list(texts))
             assert self.way.wait(SOON)
             return real(scorer, texts)
 
-        monkeypatch.setattr(Scorer, "score", score)
+        monkeypatch.setattr(Scorer, "score_clean", score)
 
     async def hold(self, started: Engine, text: str = "The first one.") -> asyncio.Task[Scored]:
         """Shuts, and sends a text that is then held in inference."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.text import normalise
+from serving.text import normalise, visible
 
 
 def test_invisible_characters_do_not_break_up_words() -> None:
@@ -23,3 +23,8 @@ def test_is_idempotent(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once
     assert once == once.strip()
+
+
+@given(st.text())
+def test_visible_is_what_normal_form_leaves(text: str) -> None:
+    assert visible(text) == bool(normalise(text))

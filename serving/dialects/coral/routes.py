@@ -16,29 +16,20 @@ from serving.dialects.coral.answers import answer
 from serving.dialects.coral.markup import text_of
 from serving.dialects.coral.schemas import ModerationAnswer, ModerationRequest
 from serving.dialects.coral.signature import HEADER, verified
+from serving.dialects.dialect import failures
 from serving.engine import DeadlineError, Scored
 from serving.errors import ApiError, ErrorResponse
-from serving.schemas import MAX_TEXT_BYTES
+from serving.schemas import MAX_TEXT_BYTES, too_long
 from serving.service import Service
 from serving.sites import Site, Sites
-from serving.text import normalise
+from serving.text import visible
 
 STAFF = frozenset({"STAFF", "MODERATOR", "ADMIN"})
 # The longest comment with each character in tags or escapes; more is no comment, and is not even parsed.
 MAX_BODY_BYTES = 16 * MAX_TEXT_BYTES
 STRANGER = (secrets.token_hex(32),)  # what the signature of an unknown site is compared with: it takes as long
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse, "description": description}
-    for status, description in {
-        401: "not signed with a secret of the site",
-        413: "body too large",
-        422: "a field breaks its rule",
-        429: "too much at once; Retry-After says when",
-        503: "not ready",
-        504: "not scored before Coral stops waiting",
-    }.items()
-}
+ERRORS = failures(ErrorResponse, 401, 413, 422, 429, 503, 504)
 DESCRIBED: dict[str, Any] = {
     "security": [],  # no API key: the signature
     "parameters": [
@@ -73,7 +64,7 @@ async def moderate(request: Request) -> Response:
     if message.author.role in STAFF:
         return Response(status_code=204)
     text = _text(message, site)
-    if not normalise(text):  # a picture, a rating: nothing to have an opinion of
+    if not visible(text):  # a picture, a rating: nothing to have an opinion of
         return Response(status_code=204)
     scored = await _scored(here, request, text, began + site.deadline)
     scores = scored.scores[0]
@@ -125,9 +116,8 @@ def _text(message: ModerationRequest, site: Site) -> str:
     """What of the comment is scored. Raises ApiError text_too_long: cut, it could hide its end."""
     body = message.comment.body
     text = text_of(body) if site.format == "HTML" else body
-    if (size := len(text.encode("utf-8", "replace"))) > MAX_TEXT_BYTES:
-        rule = f"comment.body: {size} UTF-8 bytes; at most {MAX_TEXT_BYTES} are scored"
-        raise ApiError(422, "text_too_long", rule, "comment.body")
+    if rule := too_long(text):
+        raise ApiError(422, "text_too_long", f"comment.body: {rule}", "comment.body")
     return text
 
 

@@ -11,7 +11,7 @@ from serving.dialects.perspective.errors import PerspectiveError
 from serving.dialects.perspective.schemas import CommentRequest, Context, TextEntry
 from serving.errors import ApiError, invalid_json
 from serving.schemas import MAX_TEXT_BYTES
-from serving.text import normalise
+from serving.text import visible
 
 R = TypeVar("R", bound=CommentRequest)
 PLAIN = (None, "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED")
@@ -37,7 +37,7 @@ def parsed(body: bytes, kind: type[R]) -> R:
 def checked(comment: TextEntry, context: Context | None) -> str:
     """The comment's text. Raises PerspectiveError in Google's order: empty, too long, type, context."""
     text = comment.text or ""
-    if not normalise(text):
+    if not visible(text):
         raise PerspectiveError("Comment must be non-empty.", "COMMENT_EMPTY")
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_TEXT_BYTES:

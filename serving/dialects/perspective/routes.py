@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from serving import service
 from serving.dialects.bodies import ByHand, described
+from serving.dialects.dialect import failures
 from serving.dialects.perspective import batch, discovery, schemas
 from serving.dialects.perspective.analyze import analyze
 from serving.dialects.perspective.errors import render
@@ -21,17 +22,7 @@ from serving.keys import Key, Scope
 from serving.service import Service
 
 ANALYZE, SUGGEST, DISCOVERY = "/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore", "/$discovery/rest"
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.ErrorAnswer, "description": description}
-    for status, description in {
-        400: "the request breaks a rule; `details[0].errorType` says which",
-        403: "no key, or one without the scope",
-        413: "body too large",
-        429: "too much at once; Retry-After says when",
-        503: "not ready",
-        504: "not scored in time",
-    }.items()
-}
+ERRORS = failures(schemas.ErrorAnswer, 400, 403, 413, 429, 503, 504)
 EXAMPLE = {"comment": {"text": "You absolute clown, resign."}}
 ANALYZE_EXAMPLE: dict[str, Any] = EXAMPLE | {"requestedAttributes": {"TOXICITY": {}}}
 SUGGEST_EXAMPLE: dict[str, Any] = EXAMPLE | {

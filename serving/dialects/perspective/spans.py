@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import sentencex
 
-from serving.text import normalise
+from serving.text import visible
 
 MOST = 100  # spans of one comment: more sentences are taken together, so that one request stays bounded
 
@@ -43,7 +43,7 @@ def sentences(text: str) -> list[Span]:
         length = sum(map(len, pieces[start : start + step]))
         piece = text[at : at + length]
         body = piece.strip()
-        if normalise(body):
+        if visible(body):
             begin = position + utf16(piece[: len(piece) - len(piece.lstrip())])
             found.append(Span(begin, begin + utf16(body), body))
         at += length
