@@ -6,6 +6,7 @@ files does not load the web framework.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
@@ -39,6 +40,7 @@ app.command()(admin.reload)
 app.add_typer(admin.keys, name="keys")
 app.add_typer(rehearsal.coral, name="coral")
 
+SWITCH_SECONDS = 0.0005  # docs/performance.md
 BATCH = 256  # texts scored at a time
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
 RANKED_BY = "report_worthy"
@@ -78,6 +80,7 @@ def serve(
         from serving import keys, logs
         from serving.api import create_app
         from serving.settings import read
+        from serving.wire import Protocol
 
         settings = read(host=host, port=port, model=model)
         logs.configure(settings.log_level)
@@ -87,11 +90,14 @@ def serve(
         typer.echo(f"evenhand listens on {settings.address}. Try:\n  {_example(settings)}", err=True)
         if settings.mode == "keys" and not any(key.revoked_at is None for key in keys.every(store)):
             typer.echo("No key exists yet, so nobody can call it: evenhand keys create NAME", err=True)
+        # A worker that has scored a batch waits for the interpreter lock to hand it over and take the next.
+        sys.setswitchinterval(SWITCH_SECONDS)
         # Our own middleware logs requests: uvicorn's lines would hold query strings, where keys may be.
         uvicorn.run(
             api,
             host=settings.host,
             port=settings.port,
+            http=Protocol,
             access_log=False,
             log_level="warning",
             server_header=False,

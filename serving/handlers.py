@@ -11,8 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from serving import dialects, engine
+from serving import dialects
+from serving.engine import EngineError
 from serving.errors import ApiError, of_engine
+
+# Failures that a route may pass on. Of these HTTPException includes ApiError and what the framework raises.
+KNOWN = (EngineError, SQLAlchemyError, HTTPException)
 
 
 def answer(request: HTTPConnection, error: ApiError) -> JSONResponse:
@@ -23,25 +27,31 @@ def answer(request: HTTPConnection, error: ApiError) -> JSONResponse:
     return JSONResponse(body, status, headers=headers)
 
 
+def failed(request: HTTPConnection, error: Exception) -> JSONResponse:
+    """The answer to one of KNOWN, or to a failure that nobody foresaw."""
+    match error:
+        case ApiError():
+            return answer(request, error)
+        case EngineError():
+            return answer(request, of_engine(error))
+        case SQLAlchemyError():
+            structlog.get_logger().error("the database failed", type=type(error).__name__)
+            message = "The database does not answer; try again later."
+            return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            headers = dict(error.headers) if error.headers else None
+            return answer(
+                request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers)
+            )
+    return answer(request, ApiError(500, "internal_error", "The service failed; the log has the request id."))
+
+
 def install(app: FastAPI) -> None:
-    """Registers the handlers."""
+    """Registers `failed` for every failure."""
 
-    @app.exception_handler(ApiError)
-    async def _known(request: Request, error: ApiError) -> JSONResponse:
-        return answer(request, error)
+    async def handler(request: Request, error: Exception) -> JSONResponse:
+        return failed(request, error)
 
-    @app.exception_handler(engine.EngineError)
-    async def _engine(request: Request, error: engine.EngineError) -> JSONResponse:
-        return answer(request, of_engine(error))
-
-    @app.exception_handler(SQLAlchemyError)
-    async def _store(request: Request, error: SQLAlchemyError) -> JSONResponse:
-        structlog.get_logger().error("the database failed", type=type(error).__name__)
-        message = "The database does not answer; try again later."
-        return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        status = HTTPStatus(error.status_code)
-        headers = dict(error.headers) if error.headers else None
-        return answer(request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers))
+    for kind in (*KNOWN, Exception):
+        app.add_exception_handler(kind, handler)
