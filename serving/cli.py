@@ -18,6 +18,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from serving import admin, rehearsal
+from serving.learning import commands as learning
 from serving.mendable import one_line_errors
 from serving.tables import Board, Row, open_console, plain, print_board
 
@@ -38,6 +39,8 @@ app = typer.Typer(
 app.command()(admin.reload)
 app.add_typer(admin.keys, name="keys")
 app.add_typer(rehearsal.coral, name="coral")
+app.add_typer(learning.labels, name="labels")
+app.add_typer(learning.model, name="model")
 
 BATCH = 256  # texts scored at a time
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
