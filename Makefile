@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := .venv-dev/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit train card lock clean chromium nodejs
+.PHONY: help run test lint types unit train card lock clean chromium nodejs postgresql
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,9 @@ lint: .venv-dev/ready ## Check style and formatting
 types: .venv-dev/ready ## Check types
 	$(BIN)/mypy
 
-unit: .venv-dev/ready chromium nodejs ## Run the tests
+unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, and those of the service once more on PostgreSQL
 	$(BIN)/pytest
+	$(BIN)/pytest tests/serving --database postgresql
 
 # After an interruption, `make train` goes on from the last checkpoint. INSTALL=serving/model replaces the
 # model that ships.
@@ -80,6 +81,10 @@ chromium:
 # Runs the JavaScript clients of the tests.
 nodejs:
 	@command -v node >/dev/null || { $(call system,nodejs); }
+
+# A server of the tests' own, which they start and stop themselves.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || command -v pg_ctl >/dev/null || { $(call system,postgresql); }
 
 # $(call environment,FOLDER,LOCK): a virtual environment with the locked packages and this checkout.
 define environment

@@ -21,6 +21,7 @@ from serving.engine import Engine, Limits
 from serving.errors import ApiError
 from serving.keys import KeyRing
 from serving.metrics import Metrics
+from serving.moderation import routes as moderation
 from serving.requests import Requests
 from serving.service import Service
 from serving.settings import Settings
@@ -66,6 +67,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     for dialect in (native, perspective, openai, tei, coral):
         app.include_router(dialect.router)
+    for router in moderation.ROUTERS:
+        app.include_router(router)
     app.add_middleware(cors.BrowserCalls)
     app.add_middleware(
         Requests,

@@ -1,7 +1,9 @@
-"""The database: API keys and feedback. SQLite by default, any database of SQLAlchemy by URL."""
+"""The database. SQLite by default, PostgreSQL by URL; the tables of moderation are in serving/moderation/tables.py."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import (
     JSON,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -98,19 +101,31 @@ class Store:
         try:
             parsed = make_url(url)
             self.engine: Engine = create_engine(parsed, pool_pre_ping=True)
+            self._writer: Engine = self.engine.execution_options(writes=True)
         except (ArgumentError, ImportError) as error:
             raise StoreError(f"database_url: no database can be opened by it ({type(error).__name__})") from None
         self.shown = parsed.render_as_string(hide_password=True)
         self.session: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite)
+            event.listen(self.engine, "begin", _begin)
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that writes: committed at the end, rolled back on an error.
+
+        SQLite takes its one lock for writers at the start. A transaction that began by reading could not be given it
+        after another one's commit, and would fail.
+        """
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
 
     def open(self) -> None:
         """Makes or migrates the tables. Raises StoreError."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
-            with self.engine.begin() as connection:
+            with self._writer.begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except (SQLAlchemyError, CommandError, OSError) as error:
@@ -123,7 +138,13 @@ class Store:
 
 def _sqlite(connection: Any, _: Any) -> None:
     """Readers do not wait for the writer, writers wait for each other, and a commit is on the disk."""
+    connection.isolation_level = None  # the driver begins no transaction of its own: `_begin` does
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

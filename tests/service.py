@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from tests import databases
+
 
 @dataclass(frozen=True)
 class Server:
@@ -37,13 +39,13 @@ def free_port() -> int:
 def running(log: Path, **settings: object) -> Iterator[Server]:
     """Starts the service with settings by name, waits until it is ready, and stops it in the end.
 
-    Its database is beside the log unless they say otherwise.
+    Its database is a new one unless they say otherwise.
     """
     port = free_port()
     command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
     chosen: dict[str, object] = {
         "max_body_bytes": 2**20,
-        "database_url": f"sqlite:///{log.with_suffix('.sqlite3')}",
+        "database_url": settings.get("database_url") or databases.fresh(log.parent),
         "deadline_ms": 60_000,  # for busy machines
     }
     chosen |= settings

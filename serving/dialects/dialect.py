@@ -18,6 +18,8 @@ FAILURES = {
     400: "the request cannot be read, or breaks a rule",
     401: "no key, or a bad one",
     403: "no key, or one without the scope",
+    404: "what the path names is not there",
+    409: "not as things stand",
     413: "body or text too large",
     422: "a field breaks its rule",
     429: "too much at once; Retry-After says when",

@@ -31,7 +31,7 @@ from serving.scorer import Scorer
 from serving.settings import Settings
 from serving.sites import Site
 from serving.store import Feedback, Store
-from tests import joi
+from tests import databases, joi
 from tests.service import Server, running
 
 RUDE = "You absolute clown, resign."
@@ -97,7 +97,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("coral")
     sites = folder / "sites.toml"
     sites.write_text(SITES)
-    database_url = f"sqlite:///{folder / 'evenhand.sqlite3'}"
+    database_url = databases.fresh(folder)
     store = Store(database_url)
     store.open()
     key, admin = (keys.create(store, name, scopes, 0)[1] for name, scopes in (

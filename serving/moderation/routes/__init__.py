@@ -1,0 +1,9 @@
+"""The HTTP API of moderation, a module for each noun: JSON in the native shape, keys with a scope."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from serving.moderation.routes import sites
+
+ROUTERS: tuple[APIRouter, ...] = (sites.router,)
