@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from serving import admin, rehearsal
+from serving import accounts, admin, rehearsal
 from serving.mendable import one_line_errors
 from serving.tables import Board, Row, open_console, plain, print_board
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 
 app.command()(admin.reload)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(accounts.moderators, name="moderators")
 app.add_typer(rehearsal.coral, name="coral")
 
 BATCH = 256  # texts scored at a time
