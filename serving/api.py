@@ -17,6 +17,7 @@ from fastapi_offline import FastAPIOffline
 from serving import __version__, cors, handlers, language
 from serving.access import Access
 from serving.artifact import ArtifactError
+from serving.console import pages as console
 from serving.dialects import coral, native, openai, perspective, tei
 from serving.engine import Engine, Limits
 from serving.errors import ApiError
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(dialect.router)
     for router in moderation.ROUTERS:
         app.include_router(router)
+    app.include_router(console.router)
     app.add_middleware(cors.BrowserCalls)
     app.add_middleware(
         Requests,

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from serving import admin, rehearsal
+from serving import accounts, admin, rehearsal
 from serving.learning import commands as learning
 from serving.mendable import one_line_errors
 from serving.tables import Board, Row, open_console, plain, print_board
@@ -38,6 +38,7 @@ app = typer.Typer(
 
 app.command()(admin.reload)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(accounts.moderators, name="moderators")
 app.add_typer(rehearsal.coral, name="coral")
 app.add_typer(learning.labels, name="labels")
 app.add_typer(learning.model, name="model")
