@@ -75,7 +75,7 @@ class Client:
 
 
 def check(page: Page) -> None:
-    """Nothing bars people from the page, in light and dark, wide and narrow; and nothing has to be scrolled sideways."""
+    """Nothing bars people from the page, in light and dark, wide and narrow, and nothing is scrolled sideways."""
     for scheme in ("light", "dark"):
         for width in (1280, 320):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
