@@ -163,10 +163,10 @@ def test_an_admin_makes_changes_and_ends_an_account(place: Place, chromium: Brow
 
 
 def test_the_last_admin_stays(place: Place) -> None:
-    ada = client(place, "admin")
-    page = ada.get("/console/people").text
-    own = page.split("you</small>")[0].rsplit('id="person-', 1)[1].split('"')[0]
-    for form in ({"do": "disable"}, {"do": "change", "role": "moderator"}):
-        answer = ada.post(f"/console/people/{own}", {"csrf": ada.token(), **form})
-        assert answer.status_code == 422 and "last admin" in answer.text
-    assert ada.get("/console/people").status_code == 200
+    with client(place, "admin") as ada:
+        page = ada.get("/console/people").text
+        own = page.split("you</small>")[0].rsplit('id="person-', 1)[1].split('"')[0]
+        for form in ({"do": "disable"}, {"do": "change", "role": "moderator"}):
+            answer = ada.post(f"/console/people/{own}", {"csrf": ada.token(), **form})
+            assert answer.status_code == 422 and "last admin" in answer.text
+        assert ada.get("/console/people").status_code == 200
