@@ -45,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(store.open)
+        service.writer.start()
         loading = asyncio.create_task(_start(engine))
         tasks: set[asyncio.Task[None]] = set()
         # An event loop without signals (Windows, or not in the main thread) has `evenhand reload`.
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         loading.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)
         await engine.stop()
+        await asyncio.to_thread(service.writer.stop)
         store.close()
 
     app = FastAPIOffline(

@@ -19,6 +19,11 @@ def current(session: Session, comment_id: int) -> Case | None:
     return session.scalars(wanted.execution_options(populate_existing=True)).first()
 
 
+def open_id(session: Session, comment_id: int) -> str | None:
+    """The id of a comment's open case, which is not locked."""
+    return session.scalars(select(Case.id).where(Case.comment_id == comment_id, Case.closed_at.is_(None))).first()
+
+
 def last(session: Session, comment_id: int) -> Case | None:
     """A comment's latest case, open or closed."""
     wanted = select(Case).where(Case.comment_id == comment_id).order_by(Case.opened_at.desc(), Case.id).limit(1)
@@ -55,8 +60,14 @@ def by_text(scores: Mapping[str, float], now: datetime) -> float:
 
 def scores_of(session: Session, comment: Comment) -> dict[str, float] | None:
     """The scores that count, of the current revision; None if it has none."""
+    found = scored(session, comment)
+    return found[1] if found else None
+
+
+def scored(session: Session, comment: Comment) -> tuple[str, dict[str, float]] | None:
+    """The same with the model that gave them."""
     wanted = (
-        select(RevisionScores.scores)
+        select(RevisionScores.model, RevisionScores.scores)
         .join(Revision, Revision.id == RevisionScores.revision_id)
         .where(
             Revision.comment_id == comment.id,
@@ -66,4 +77,5 @@ def scores_of(session: Session, comment: Comment) -> dict[str, float] | None:
         .order_by(RevisionScores.id.desc())
         .limit(1)
     )
-    return session.scalars(wanted).first()
+    found = session.execute(wanted).first()
+    return (found[0], found[1]) if found else None

@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
@@ -50,10 +50,10 @@ class Cursor:
         """The cursor that was written so. Raises CursorError."""
         try:
             log_odds, opened_at, case = json.loads(base64.urlsafe_b64decode(written + "=" * (-len(written) % 4)))
-            moment = datetime.fromisoformat(opened_at)
-            if type(log_odds) is not float or type(case) is not str or moment.tzinfo is None or "\0" in case:
+            moment = datetime.fromisoformat(opened_at).astimezone(UTC)
+            if type(log_odds) is not float or type(case) is not str or "\0" in case:
                 raise ValueError
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             raise CursorError("cursor: expected one that a page gave") from None
         return cls(log_odds, moment, case)
 
