@@ -11,6 +11,7 @@ from serving.access import Access
 from serving.engine import Engine, Scored
 from serving.keys import Key, Scope
 from serving.metrics import Metrics
+from serving.moderation.logins import Attempts
 from serving.moderation.ranking import Ranker
 from serving.settings import Settings
 from serving.sites import Sites
@@ -28,6 +29,7 @@ class Service:
     access: Access
     store: Store
     sites: Sites = field(default_factory=Sites)
+    attempts: Attempts = field(default_factory=Attempts)
     writer: Writer = field(init=False)
     ranker: Ranker = field(init=False)
 

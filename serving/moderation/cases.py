@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from serving import triage
+from serving.moderation import webhooks
 from serving.moderation.rows import insert_unless_there
 from serving.moderation.tables import Case, Comment, Origin, Revision, RevisionScores
 
@@ -31,7 +32,7 @@ def last(session: Session, comment_id: int) -> Case | None:
 
 
 def opened(session: Session, comment: Comment, origin: Origin, now: datetime) -> tuple[Case, bool]:
-    """A comment's open case, locked, and whether it was opened now.
+    """A comment's open case, locked as the comment must be, and whether it was opened now: then hooks are told.
 
     A new one ranks by its text alone until the queue is ranked again.
     """
@@ -49,6 +50,9 @@ def opened(session: Session, comment: Comment, origin: Origin, now: datetime) ->
         log_odds=by_text(scores_of(session, comment) or {}, now),
     )
     case = current(session, comment.id)
+    if case and made:
+        told = {"case": {"id": case.id, "origin": origin, "opened_at": now.isoformat()}}
+        webhooks.enqueue(session, comment.site_id, "case.opened", told, comment)
     # Closed between the two statements: somebody decided it this very moment.
     return (case, made) if case else opened(session, comment, origin, now)
 

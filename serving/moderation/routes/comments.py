@@ -145,12 +145,12 @@ def answer(session: Session, comment: Comment) -> CommentAnswer:
     )
 
 
-async def scored(here: service.Service, request: Request, key: Key | None, text: str) -> Given | None:
+async def scored(here: service.Service, request: Request, key: Key | None, text: str, cost: int = 1) -> Given | None:
     """Scores of a text; None if there are none now, which loses nothing: a person decides. Raises ApiError if the key
-    may not score more.
+    may not have `cost` more comments scored.
     """
     try:
-        found = await here.score(request, key, [text])
+        found = await here.score(request, key, [text], cost)
     except EngineError:
         return None
     return Given(model_name(found.model), dict(found.scores[0]))
@@ -206,5 +206,3 @@ def _ruled(record: dict[str, Any], action: Any, nudge: str | None) -> DecisionAn
     reasons = record.get("reasons", [])
     said = next((reason["reason"] for reason in reasons if "reason" in reason), None)
     return DecisionAnswer(action=action, by="policy", why=record.get("why"), reasons=reasons, words=nudge or said)
-
-

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from serving.errors import ApiError
-from serving.moderation.comments import CommentError
+from serving.moderation.problems import Kind, ModerationError
 from serving.moderation.queue import CursorError
-from serving.moderation.reports import LimitError, RevisionError
+from serving.moderation.reports import LimitError
 from serving.moderation.sites import SiteError
+
+STATUS: dict[Kind, int] = {"missing": 404, "conflict": 409, "refused": 403, "invalid": 422}
 
 
 @contextmanager
@@ -20,10 +22,8 @@ def complaints() -> Iterator[None]:
     except SiteError as error:
         status, code = (404, "unknown_site") if error.field == "site" else (422, "invalid_request")
         raise ApiError(status, code, str(error), error.field) from None
-    except CommentError as error:
-        raise ApiError(404, "unknown_comment", f"comment: {error}", "comment") from None
-    except RevisionError as error:
-        raise ApiError(422, "invalid_request", str(error), "revision") from None
+    except ModerationError as error:
+        raise ApiError(STATUS[error.kind], error.code, str(error), error.field) from None
     except CursorError as error:
         raise ApiError(422, "invalid_request", str(error), "cursor") from None
     except LimitError as error:

@@ -15,7 +15,7 @@ from serving.dialects.dialect import failures
 from serving.errors import ApiError, ErrorResponse
 from serving.keys import Key
 from serving.moderation import comments, reports, sites
-from serving.moderation.comments import CommentError, Given
+from serving.moderation.comments import Given
 from serving.moderation.notices import ACKNOWLEDGEMENT
 from serving.moderation.reports import Filed, Filing, ReporterPart, ReportState
 from serving.moderation.routes.comments import scored
@@ -86,7 +86,13 @@ class WithdrawAnswer(BaseModel):
     withdrawn: int
 
 
-EXAMPLE = {"site": "demo", "comment": "c1", "reporter": {"id": "reader-9"}, "reason": "abusive", "details": "Insults me."}
+EXAMPLE = {
+    "site": "demo",
+    "comment": "c1",
+    "reporter": {"id": "reader-9"},
+    "reason": "abusive",
+    "details": "Insults me.",
+}
 
 
 @router.post("/v1/reports", responses=FAILURES, openapi_extra=described(ReportBody, EXAMPLE))
@@ -166,8 +172,4 @@ async def _scores(
 
 def _known(here: service.Service, site: str, comment: str) -> bool:
     with complaints(), here.store.session() as session:
-        try:
-            comments.find(session, sites.find(session, site).id, comment)
-        except CommentError:
-            return False
-        return True
+        return comments.known(session, sites.find(session, site).id, comment) is not None
