@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from serving import admin, rehearsal
+from serving import accounts, admin, rehearsal
+from serving.learning import commands as learning
 from serving.mendable import one_line_errors
 from serving.policy import commands as policy
 from serving.tables import Board, Row, open_console, plain, print_board
@@ -36,7 +37,10 @@ app = typer.Typer(
 
 app.command()(admin.reload)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(accounts.moderators, name="moderators")
 app.add_typer(rehearsal.coral, name="coral")
+app.add_typer(learning.labels, name="labels")
+app.add_typer(learning.model, name="model")
 app.add_typer(policy.policy, name="policy")
 
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
