@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from serving.console import errors as console
-from serving.dialects import coral, native, openai, perspective, tei
+from serving.dialects import console, coral, native, openai, perspective, tei
 from serving.dialects.dialect import Dialect
 
 DIALECTS = (console.DIALECT, perspective.DIALECT, openai.DIALECT, tei.DIALECT, coral.DIALECT, native.DIALECT)
