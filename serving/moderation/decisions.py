@@ -165,7 +165,7 @@ def _record(session: Session, by: By, action: str, subject: str, site_id: str, d
 
 
 def _undo(session: Session, decision: Decision, by: By) -> None:
-    if decision.case_id is None:
+    if decision.actor == "policy" or decision.case_id is None:
         raise ModerationError(
             "conflict", "not_undoable", "decision: a policy made it; decide the comment instead", "decision"
         )
@@ -181,7 +181,9 @@ def _undo(session: Session, decision: Decision, by: By) -> None:
     case.escalated = decision.before["escalated"]
     if not (case.origin == "moderator" and case.opened_at == decision.at):  # that one was never in the queue
         case.closed_at = None
-    for report in session.scalars(select(Report).where(Report.case_id == case.id, Report.decided_at == decision.at)):
+    for report in session.scalars(
+        select(Report).where(Report.comment_id == comment.id, Report.decided_at == decision.at)
+    ):
         report.upheld, report.decided_at = None, None
     decision.undone_at = at
     body = verdicts.described(decision)
