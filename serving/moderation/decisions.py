@@ -29,6 +29,7 @@ __all__ = [
     "decide",
     "decide_comment",
     "find",
+    "stands",
     "undo",
     "undo_bulk",
 ]
@@ -192,11 +193,16 @@ def _undo(session: Session, decision: Decision, by: By) -> None:
         webhooks.enqueue(session, decision.site_id, event, body, comment)
 
 
-def _undoable(session: Session, decision: Decision, comment: Comment, case: Case) -> None:
+def stands(decision: Decision) -> None:
+    """Raises ModerationError if a decision was taken back or overturned."""
     if decision.undone_at is not None:
         raise conflict("undone", "decision", "it has been undone already")
     if decision.overturned_at is not None:
         raise conflict("overturned", "decision", "an appeal has overturned it")
+
+
+def _undoable(session: Session, decision: Decision, comment: Comment, case: Case) -> None:
+    stands(decision)
     allowed = sites.settings(session.get_one(Site, decision.site_id)).undo_seconds
     if now() > decision.at + timedelta(seconds=allowed):
         raise ModerationError(

@@ -14,7 +14,8 @@ def call(server: Server, method: str, path: str, body: Any = None, status: int =
     headers = {"X-API-Key": key} if key else {}
     answer = requests.request(method, f"{server.url}{path}", json=body, headers=headers, timeout=60)
     assert answer.status_code == status, answer.text
-    found = answer.json() if answer.headers["content-type"].startswith("application/json") else answer.text
+    json = answer.headers["content-type"].startswith("application/json")
+    found: Any = answer.json() if json else answer.text
     if status >= 400:
         assert set(found) == {"error"}
         assert found["error"]["request_id"] == answer.headers["x-request-id"]
