@@ -42,6 +42,12 @@ class Metrics:
         self.failures = Counter("evenhand_inference_failures", "Batches on which inference failed.", registry=registry)
         self.reloads = Counter("evenhand_reloads", "Attempts to load a new model.", ["outcome"], registry=registry)
         self.feedback = Counter("evenhand_feedback", "Suggested scores that were stored.", registry=registry)
+        self.comments = Counter(
+            "evenhand_comments", "Comments sent to be moderated, by what was answered.", ["outcome"], registry=registry
+        )
+        self.reports = Counter("evenhand_reports", "Reports, by what was answered.", ["outcome"], registry=registry)
+        self.cases_opened = Counter("evenhand_cases_opened", "Cases opened, by why.", ["origin"], registry=registry)
+        self.cases_open = Gauge("evenhand_cases_open", "Cases that wait for a person.", registry=registry)
         self.webhooks = Counter("evenhand_webhooks", "Attempts to deliver a webhook.", ["outcome"], registry=registry)
         self.webhook_seconds = Histogram(
             "evenhand_webhook_seconds", "From an event to its delivery.", buckets=DELIVERY_SECONDS, registry=registry

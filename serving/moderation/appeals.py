@@ -64,8 +64,8 @@ def file(session: Session, decision: Decision, author: str, text: str, actor: st
 
 
 def decide(session: Session, appeal: Appeal, outcome: Outcome, by: By, note: str | None = None) -> Appeal:
-    """Upholds the decision, or overturns it: then the comment is shown again, unless it was removed once more since, and
-    the reports that it bore out count as declined.
+    """Upholds the decision, or overturns it: then the comment is shown again, unless it was removed once more since,
+    and the reports that it bore out count as declined.
 
     Raises ModerationError: closed, undone, forbidden, or a bad field.
     """

@@ -38,6 +38,7 @@ Origin = Literal["report", "policy", "moderator"]
 Actor = Literal["moderator", "policy", "key"]
 Role = Literal["moderator", "editor", "admin"]
 PolicyState = Literal["draft", "shadow", "live", "retired"]
+ModelState = Literal["shadow", "live", "retired"]
 AppealState = Literal["open", "upheld", "overturned"]
 
 ID = String(16)  # of things that are named to the outside: random, so that nothing can be counted or guessed
@@ -125,6 +126,10 @@ class Comment(Base):
     do_not_store: Mapped[bool] = mapped_column(Boolean, default=False, doc="no text of it is kept")
     posted_at: Mapped[datetime] = mapped_column(Moment, default=now)
     received_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    from_reader: Mapped[bool] = mapped_column(
+        Boolean, default=False, doc="its text came with a report from a page; the comment system has not sent it yet"
+    )
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment, doc="its author took it back: no text is left")
 
     story: Mapped[Story | None] = relationship()
     author: Mapped[Author | None] = relationship()
@@ -399,6 +404,30 @@ class Delivery(Base):
     problem: Mapped[str | None] = mapped_column(String(200), doc="of the last attempt: a status, or a kind of error")
 
     hook: Mapped[Hook] = relationship()
+
+
+class Model(Base):
+    """A model artifact that was put to use here, and when. At most one is live and one in shadow; none live: the one
+    of the settings. `replaced` is the one to roll back to; NULL, that of the settings.
+    """
+
+    __tablename__ = "models"
+    __table_args__ = (
+        Index(
+            "ux_models_state", "state", unique=True,
+            sqlite_where=text("state IN ('live', 'shadow')"), postgresql_where=text("state IN ('live', 'shadow')"),
+        ),
+        one_of("state", ModelState),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    path: Mapped[str] = mapped_column(Text, doc="directory of the artifact, absolute")
+    name: Mapped[str] = mapped_column(String(200), doc="name and version, as in scores.model")
+    sha256: Mapped[str] = mapped_column(String(64), doc="of its manifest, which has the hashes of all else")
+    state: Mapped[ModelState] = mapped_column(String(10))
+    replaced_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"))
+    added_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    changed_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
 class AuditEntry(Base):

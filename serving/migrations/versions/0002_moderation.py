@@ -54,6 +54,28 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
+        "models",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("replaced_id", sa.Integer(), nullable=True),
+        sa.Column("added_at", MOMENT, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.CheckConstraint("state IN ('shadow', 'live', 'retired')", name="ck_state"),
+        sa.ForeignKeyConstraint(["replaced_id"], ["models.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ux_models_state",
+        "models",
+        ["state"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('live', 'shadow')"),
+        postgresql_where=sa.text("state IN ('live', 'shadow')"),
+    )
+    op.create_table(
         "secrets",
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("value", sa.LargeBinary(length=64), nullable=False),
@@ -174,6 +196,8 @@ def upgrade() -> None:
         sa.Column("do_not_store", sa.Boolean(), nullable=False),
         sa.Column("posted_at", MOMENT, nullable=False),
         sa.Column("received_at", MOMENT, nullable=False),
+        sa.Column("from_reader", sa.Boolean(), nullable=False),
+        sa.Column("deleted_at", MOMENT, nullable=True),
         sa.CheckConstraint("state IN ('published', 'held', 'rejected')", name="ck_state"),
         sa.ForeignKeyConstraint(["author_id"], ["authors.id"]),
         sa.ForeignKeyConstraint(["site_id"], ["sites.id"]),
@@ -367,6 +391,7 @@ def downgrade() -> None:
     op.drop_table("authors")
     op.drop_table("sites")
     op.drop_table("secrets")
+    op.drop_table("models")
     op.drop_table("moderators")
     op.drop_table("audit")
     if op.get_bind().dialect.name == "postgresql":

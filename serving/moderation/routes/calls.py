@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from anyio import to_thread
@@ -11,29 +10,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from serving.dialects.dialect import failures
-from serving.errors import ApiError, ErrorResponse
+from serving.errors import ErrorResponse
 from serving.keys import Key
-from serving.moderation.problems import Kind, ModerationError, invalid
-from serving.moderation.sites import SiteError
+from serving.moderation.problems import invalid
+from serving.moderation.routes.complaints import complaints
 from serving.moderation.tables import Moderator
 from serving.moderation.verdicts import By
 from serving.service import Service
 
 T = TypeVar("T")
 FAILURES = failures(ErrorResponse, 400, 401, 403, 404, 409, 422, 503)
-STATUS: dict[Kind, int] = {"missing": 404, "conflict": 409, "refused": 403, "invalid": 422}
-
-
-@contextmanager
-def complaints() -> Iterator[None]:
-    """Makes a ModerationError or SiteError the answer."""
-    try:
-        yield
-    except ModerationError as error:
-        raise ApiError(STATUS[error.kind], error.code, str(error), error.field) from None
-    except SiteError as error:
-        status, code = (404, "unknown_site") if error.field == "site" else (422, "invalid_request")
-        raise ApiError(status, code, str(error), error.field) from None
 
 
 async def reading(here: Service, work: Callable[[Session], T]) -> T:
@@ -48,12 +34,8 @@ async def reading(here: Service, work: Callable[[Session], T]) -> T:
 
 async def writing(here: Service, work: Callable[[Session], T]) -> T:
     """What `work` returns, once all that it did is committed. What it raises undoes it, and is answered."""
-
-    def run() -> T:
-        with complaints(), here.store.writing() as session:
-            return work(session)
-
-    return await to_thread.run_sync(run)
+    with complaints():
+        return await here.writer.do(work)
 
 
 def by(session: Session, key: Key | None, moderator: str | None) -> By:
