@@ -20,8 +20,8 @@ VERDICTS: tuple[Verdict, ...] = ("keep", "remove", "feature")
 
 
 def rows(session: Session, site: str, *, limit: int = 10_000) -> Iterator[Row]:
-    """A site's comments, the latest posted first, at most `limit`, each in its current wording; without those that their
-    authors took back.
+    """A site's comments, the latest posted first, at most `limit`, each in its current wording; without those that
+    their authors took back.
 
     Scores are the latest of a model that is not in shadow; none, if it has not been scored. Facts are those that the
     policy was given for this wording, where it was asked; else counted from the comments posted before. The verdict is
