@@ -22,6 +22,9 @@ from serving.errors import ApiError
 from serving.keys import KeyRing
 from serving.metrics import Metrics
 from serving.moderation import routes as moderation
+from serving.reader import script
+from serving.reader.demo import pages as demo_pages
+from serving.reader.demo.newspaper import Newspaper
 from serving.requests import Requests
 from serving.service import Service
 from serving.settings import Settings
@@ -29,8 +32,8 @@ from serving.sites import Sites
 from serving.store import Store
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Verifies the artifact at once and loads it while the server already answers
+def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAPI:
+    """The application, with the pages of a demo newspaper if one is given. Verifies the artifact at once and loads it while the server already answers
     `/healthz`; `/readyz` says when a warm-up prediction has run. Opens the database when it starts.
 
     Raises ArtifactError, StoreError, and SitesError for a bad file of Coral sites.
@@ -51,7 +54,11 @@ def create_app(settings: Settings) -> FastAPI:
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service))))
+        opening = asyncio.create_task(newspaper.open()) if newspaper else None
         yield
+        if opening:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
         loading.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)
         await engine.stop()
@@ -69,6 +76,10 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(dialect.router)
     for router in moderation.ROUTERS:
         app.include_router(router)
+    app.include_router(script.router)
+    if newspaper:
+        app.state.newspaper = newspaper
+        app.include_router(demo_pages.router)
     app.add_middleware(cors.BrowserCalls)
     app.add_middleware(
         Requests,
