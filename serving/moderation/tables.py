@@ -125,6 +125,10 @@ class Comment(Base):
     do_not_store: Mapped[bool] = mapped_column(Boolean, default=False, doc="no text of it is kept")
     posted_at: Mapped[datetime] = mapped_column(Moment, default=now)
     received_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    from_reader: Mapped[bool] = mapped_column(
+        Boolean, default=False, doc="its text came with a report from a page; the comment system has not sent it yet"
+    )
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment, doc="its author took it back: no text is left")
 
     story: Mapped[Story | None] = relationship()
     author: Mapped[Author | None] = relationship()

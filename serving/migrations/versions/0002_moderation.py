@@ -174,6 +174,8 @@ def upgrade() -> None:
         sa.Column("do_not_store", sa.Boolean(), nullable=False),
         sa.Column("posted_at", MOMENT, nullable=False),
         sa.Column("received_at", MOMENT, nullable=False),
+        sa.Column("from_reader", sa.Boolean(), nullable=False),
+        sa.Column("deleted_at", MOMENT, nullable=True),
         sa.CheckConstraint("state IN ('published', 'held', 'rejected')", name="ck_state"),
         sa.ForeignKeyConstraint(["author_id"], ["authors.id"]),
         sa.ForeignKeyConstraint(["site_id"], ["sites.id"]),
