@@ -19,6 +19,7 @@ from rich.text import Text
 
 from serving import admin, rehearsal
 from serving.mendable import one_line_errors
+from serving.reader import commands as reader
 from serving.tables import Board, Row, open_console, plain, print_board
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 
 app.command()(admin.reload)
+app.command("import")(reader.import_)
 app.add_typer(admin.keys, name="keys")
 app.add_typer(rehearsal.coral, name="coral")
 

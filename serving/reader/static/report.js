@@ -50,31 +50,31 @@
     :host { all: initial !important; display: inline-block !important; font: inherit !important;
       color: inherit !important; color-scheme: inherit !important }
     * { box-sizing: border-box; font: inherit }
-    .link { all: unset; cursor: pointer; text-decoration: underline; text-underline-offset: .15em; min-height: 1.5rem;
-      font-size: .875rem }
+    .link { all: unset; cursor: pointer; text-decoration: underline; text-underline-offset: .15em; display: inline-block; padding: .25em 0;
+      font-size: max(13px, .875em) }
     :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
     :host, dialog { --accent: #0b57a4; --wrong: #b3261e }
     @supports (color: light-dark(red, red)) { :host, dialog { --accent: var(--evenhand-accent, light-dark(#0b57a4, #9cc8ff));
       --wrong: light-dark(#b3261e, #ffb4ab) } }
-    dialog { font: 1rem/1.5 system-ui, sans-serif; background: Canvas; color: CanvasText; text-align: start;
-      width: min(34rem, calc(100vw - 1rem)); max-height: calc(100dvh - 1rem); overflow: auto; padding: 1.25rem;
-      border: 1px solid GrayText; border-radius: .5rem }
+    dialog { font: max(16px, 1rem)/1.5 system-ui, sans-serif; background: Canvas; color: CanvasText; text-align: start;
+      width: min(34em, calc(100vw - 1em)); max-height: calc(100dvh - 1em); overflow: auto; padding: 1.25em;
+      border: 1px solid GrayText; border-radius: .5em }
     dialog::backdrop { background: rgb(0 0 0 / .5) }
-    h2 { font-size: 1.25rem; font-weight: 700; margin: 0 0 .75rem }
-    p { margin: .5rem 0 }
-    fieldset { border: 0; margin: 0 0 1rem; padding: 0; min-width: 0 }
-    legend, .label { display: block; font-weight: 600; padding: 0; margin: .5rem 0 .25rem }
-    .choice { display: flex; gap: .6rem; padding: .3rem 0; cursor: pointer }
-    .choice input { flex: none; width: 1.1rem; height: 1.1rem; margin: .2rem 0; accent-color: var(--accent) }
-    textarea, .line { display: block; width: 100%; padding: .5rem; color: inherit; background: Field;
-      border: 1px solid GrayText; border-radius: .25rem }
+    h2 { font-size: 1.25em; font-weight: 700; margin: 0 0 .75em }
+    p { margin: .5em 0 }
+    fieldset { border: 0; margin: 0 0 1em; padding: 0; min-width: 0 }
+    legend, .label { display: block; font-weight: 600; padding: 0; margin: .5em 0 .25em }
+    .choice { display: flex; gap: .6em; padding: .3em 0; cursor: pointer }
+    .choice input { flex: none; width: 1.1em; height: 1.1em; margin: .2em 0; accent-color: var(--accent) }
+    textarea, .line { display: block; width: 100%; padding: .5em; color: inherit; background: Field;
+      border: 1px solid GrayText; border-radius: .25em }
     textarea { resize: vertical }
     [aria-invalid=true] { outline: 2px solid var(--wrong) }
-    .hint { font-size: .875rem; margin: .25rem 0 }
-    .wrong { color: var(--wrong); font-weight: 600; margin: .25rem 0 }
+    .hint { font-size: .875em; margin: .25em 0 }
+    .wrong { color: var(--wrong); font-weight: 600; margin: .25em 0 }
     .wrong:empty { display: none }
-    .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1rem }
-    .buttons button { cursor: pointer; padding: .55rem 1.1rem; border-radius: .25rem; border: 1px solid GrayText;
+    .buttons { display: flex; flex-wrap: wrap; gap: .75em; margin-top: 1em }
+    .buttons button { cursor: pointer; padding: .55em 1.1em; border-radius: .25em; border: 1px solid GrayText;
       background: Canvas; color: CanvasText }
     .buttons .main { background: var(--accent); border-color: var(--accent); color: Canvas; font-weight: 600 }
     [hidden] { display: none !important }`;
