@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,10 +17,12 @@ from fastapi_offline import FastAPIOffline
 from serving import __version__, cors, handlers, language
 from serving.access import Access
 from serving.artifact import ArtifactError
+from serving.console import pages as console
 from serving.dialects import coral, native, openai, perspective, tei
 from serving.engine import Engine, Limits
 from serving.errors import ApiError
 from serving.keys import KeyRing
+from serving.learning.following import Follower
 from serving.metrics import Metrics
 from serving.moderation import routes as moderation
 from serving.reader import script
@@ -33,8 +36,9 @@ from serving.store import Store
 
 
 def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAPI:
-    """The application, with the pages of a demo newspaper if one is given. Verifies the artifact at once and loads it while the server already answers
-    `/healthz`; `/readyz` says when a warm-up prediction has run. Opens the database when it starts.
+    """The application, with the pages of a demo newspaper if one is given. Verifies the artifact at once and loads it
+    while the server already answers `/healthz`; `/readyz` says when a warm-up prediction has run. Opens the database
+    when it starts.
 
     Raises ArtifactError, StoreError, and SitesError for a bad file of Coral sites.
     """
@@ -45,21 +49,22 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
     sites = Sites.load(settings.coral, strict=settings.mode == "keys")
     service = Service(settings, metrics, engine, access, store, sites)
 
+    follower = Follower(store, engine, settings.model)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(store.open)
-        loading = asyncio.create_task(_start(engine))
-        tasks: set[asyncio.Task[None]] = set()
+        loading = asyncio.create_task(_start(engine, await asyncio.to_thread(follower.promoted), settings.model))
+        tasks = {asyncio.create_task(follower.run())}
         # An event loop without signals (Windows, or not in the main thread) has `evenhand reload`.
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service))))
-        opening = asyncio.create_task(newspaper.open()) if newspaper else None
+        if newspaper:
+            tasks.add(asyncio.create_task(newspaper.open()))
         yield
-        if opening:
-            opening.cancel()
-            await asyncio.gather(opening, return_exceptions=True)
-        loading.cancel()
+        for task in (loading, *tasks):
+            task.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)
         await engine.stop()
         store.close()
@@ -76,6 +81,7 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
         app.include_router(dialect.router)
     for router in moderation.ROUTERS:
         app.include_router(router)
+    app.include_router(console.router)
     app.include_router(script.router)
     if newspaper:
         app.state.newspaper = newspaper
@@ -92,11 +98,17 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
     return app
 
 
-async def _start(engine: Engine) -> None:
+async def _start(engine: Engine, promoted: Path | None, default: Path | None) -> None:
     log = structlog.get_logger()
     try:
         await asyncio.to_thread(language.load)
-        await engine.start()
+        try:
+            await engine.start(promoted)
+        except ArtifactError as error:
+            if promoted is None:
+                raise
+            log.error("the promoted model is refused; that of the settings answers", reason=str(error))
+            await engine.use(default)
     except Exception as error:  # whatever it is, the service stays up, not ready, and says so
         reason = str(error) if isinstance(error, ArtifactError) else type(error).__name__
         log.error("the model cannot be loaded; the service stays not ready", reason=reason)

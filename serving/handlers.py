@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -15,33 +15,33 @@ from serving import dialects, engine
 from serving.errors import ApiError, of_engine
 
 
-def answer(request: HTTPConnection, error: ApiError) -> JSONResponse:
+def answer(request: HTTPConnection, error: ApiError) -> Response:
     """The error as the dialect of the request's path says it."""
     dialect = dialects.of(request.url.path)
-    status, body = dialect.render(error, request)
+    status, content = dialect.render(error, request)
     headers = dict(error.headers or {}) | dialect.headers(error)
-    return JSONResponse(body, status, headers=headers)
+    return dialect.response(content, status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
     """Registers the handlers."""
 
     @app.exception_handler(ApiError)
-    async def _known(request: Request, error: ApiError) -> JSONResponse:
+    async def _known(request: Request, error: ApiError) -> Response:
         return answer(request, error)
 
     @app.exception_handler(engine.EngineError)
-    async def _engine(request: Request, error: engine.EngineError) -> JSONResponse:
+    async def _engine(request: Request, error: engine.EngineError) -> Response:
         return answer(request, of_engine(error))
 
     @app.exception_handler(SQLAlchemyError)
-    async def _store(request: Request, error: SQLAlchemyError) -> JSONResponse:
+    async def _store(request: Request, error: SQLAlchemyError) -> Response:
         structlog.get_logger().error("the database failed", type=type(error).__name__)
         message = "The database does not answer; try again later."
         return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         headers = dict(error.headers) if error.headers else None
         return answer(request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers))

@@ -11,6 +11,7 @@ from serving.access import Access
 from serving.engine import Engine, Scored
 from serving.keys import Key, Scope
 from serving.metrics import Metrics
+from serving.moderation.logins import Attempts
 from serving.settings import Settings
 from serving.sites import Sites
 from serving.store import Store
@@ -26,6 +27,7 @@ class Service:
     access: Access
     store: Store
     sites: Sites = field(default_factory=Sites)
+    attempts: Attempts = field(default_factory=Attempts)
 
     async def admit(self, request: Request, scope: Scope, secret: str | None = None) -> Key | None:
         """Checks the caller's key, and whether there is room: an overloaded service refuses before it reads a body.

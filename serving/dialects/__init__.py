@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from serving.console import errors as console
 from serving.dialects import coral, native, openai, perspective, tei
 from serving.dialects.dialect import Dialect
 
-DIALECTS = (perspective.DIALECT, openai.DIALECT, tei.DIALECT, coral.DIALECT, native.DIALECT)
+DIALECTS = (console.DIALECT, perspective.DIALECT, openai.DIALECT, tei.DIALECT, coral.DIALECT, native.DIALECT)
 
 
 def of(path: str) -> Dialect:

@@ -84,5 +84,8 @@ def read_settings(values: dict[str, object]) -> SiteSettings:
 
 
 def touch(site: Site) -> None:
-    """Notes that evidence has changed, so that the queue is ranked again before it is next read."""
+    """Notes that evidence has changed, so that the queue is ranked again before it is next read.
+
+    Last of all but the audit entry: all that changes a site's evidence waits for its row.
+    """
     site.touched_at = now()

@@ -38,6 +38,7 @@ Origin = Literal["report", "policy", "moderator"]
 Actor = Literal["moderator", "policy", "key"]
 Role = Literal["moderator", "editor", "admin"]
 PolicyState = Literal["draft", "shadow", "live", "retired"]
+ModelState = Literal["shadow", "live", "retired"]
 AppealState = Literal["open", "upheld", "overturned"]
 
 ID = String(16)  # of things that are named to the outside: random, so that nothing can be counted or guessed
@@ -275,6 +276,7 @@ class Decision(Base):
     action: Mapped[str] = mapped_column(String(10), doc="a Verdict, or a policy's action")
     reason: Mapped[str | None] = mapped_column(String(32), doc="code of the house rule, of decisions.REASONS")
     note: Mapped[str | None] = mapped_column(Text, doc="of a moderator, for moderators")
+    law: Mapped[str | None] = mapped_column(String(500), doc="that an illegal comment breaks")
     bulk_id: Mapped[str | None] = mapped_column(ID, doc="the decisions made at one stroke")
     at: Mapped[datetime] = mapped_column(Moment, default=now)
     model: Mapped[str | None] = mapped_column(String(200))
@@ -382,10 +384,16 @@ class Delivery(Base):
     """The outbox: an event for one hook, written in the transaction that it tells of, and sent afterwards."""
 
     __tablename__ = "deliveries"
-    __table_args__ = (Index("ix_deliveries_due", "delivered_at", "dead_at", "next_at"),)
+    __table_args__ = (
+        Index("ix_deliveries_due", "delivered_at", "dead_at", "next_at"),
+        Index("ix_deliveries_comment", "hook_id", "comment_id"),
+        {"sqlite_autoincrement": True},  # a number is never given twice, whatever is deleted
+    )
 
-    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, doc="rises with each event of a comment")
+    id: Mapped[str] = mapped_column(ID, unique=True, default=new_id)
     hook_id: Mapped[str] = mapped_column(ForeignKey("hooks.id"), index=True)
+    comment_id: Mapped[int | None] = mapped_column(ForeignKey("comments.id"), doc="what it is about; sent in order")
     event: Mapped[str] = mapped_column(String(64))
     body: Mapped[dict[str, Any]] = mapped_column(JSON, doc="ids and decisions, never a comment's text")
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
@@ -396,6 +404,30 @@ class Delivery(Base):
     problem: Mapped[str | None] = mapped_column(String(200), doc="of the last attempt: a status, or a kind of error")
 
     hook: Mapped[Hook] = relationship()
+
+
+class Model(Base):
+    """A model artifact that was put to use here, and when. At most one is live and one in shadow; none live: the one
+    of the settings. `replaced` is the one to roll back to; NULL, that of the settings.
+    """
+
+    __tablename__ = "models"
+    __table_args__ = (
+        Index(
+            "ux_models_state", "state", unique=True,
+            sqlite_where=text("state IN ('live', 'shadow')"), postgresql_where=text("state IN ('live', 'shadow')"),
+        ),
+        one_of("state", ModelState),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    path: Mapped[str] = mapped_column(Text, doc="directory of the artifact, absolute")
+    name: Mapped[str] = mapped_column(String(200), doc="name and version, as in scores.model")
+    sha256: Mapped[str] = mapped_column(String(64), doc="of its manifest, which has the hashes of all else")
+    state: Mapped[ModelState] = mapped_column(String(10))
+    replaced_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"))
+    added_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    changed_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
 class AuditEntry(Base):

@@ -54,6 +54,28 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
+        "models",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("replaced_id", sa.Integer(), nullable=True),
+        sa.Column("added_at", MOMENT, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.CheckConstraint("state IN ('shadow', 'live', 'retired')", name="ck_state"),
+        sa.ForeignKeyConstraint(["replaced_id"], ["models.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ux_models_state",
+        "models",
+        ["state"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('live', 'shadow')"),
+        postgresql_where=sa.text("state IN ('live', 'shadow')"),
+    )
+    op.create_table(
         "secrets",
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("value", sa.LargeBinary(length=64), nullable=False),
@@ -188,8 +210,10 @@ def upgrade() -> None:
     op.create_index("ix_comments_story", "comments", ["story_id", "posted_at"], unique=False)
     op.create_table(
         "deliveries",
+        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("id", sa.String(length=16), nullable=False),
         sa.Column("hook_id", sa.String(length=16), nullable=False),
+        sa.Column("comment_id", sa.Integer(), nullable=True),
         sa.Column("event", sa.String(length=64), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
@@ -198,9 +222,13 @@ def upgrade() -> None:
         sa.Column("delivered_at", MOMENT, nullable=True),
         sa.Column("dead_at", MOMENT, nullable=True),
         sa.Column("problem", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(["comment_id"], ["comments.id"]),
         sa.ForeignKeyConstraint(["hook_id"], ["hooks.id"]),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("sequence"),
+        sa.UniqueConstraint("id"),
+        sqlite_autoincrement=True,
     )
+    op.create_index("ix_deliveries_comment", "deliveries", ["hook_id", "comment_id"], unique=False)
     op.create_index("ix_deliveries_due", "deliveries", ["delivered_at", "dead_at", "next_at"], unique=False)
     op.create_index("ix_deliveries_hook_id", "deliveries", ["hook_id"], unique=False)
     op.create_table(
@@ -258,6 +286,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(length=10), nullable=False),
         sa.Column("reason", sa.String(length=32), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("law", sa.String(length=500), nullable=True),
         sa.Column("bulk_id", sa.String(length=16), nullable=True),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("model", sa.String(length=200), nullable=True),
@@ -362,6 +391,7 @@ def downgrade() -> None:
     op.drop_table("authors")
     op.drop_table("sites")
     op.drop_table("secrets")
+    op.drop_table("models")
     op.drop_table("moderators")
     op.drop_table("audit")
     if op.get_bind().dialect.name == "postgresql":

@@ -1,0 +1,16 @@
+"""All pages of the console, in the order of the navigation."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from serving.console import front, preferences, queue
+from serving.console.desk import Desk
+from serving.console.rendering import show_in_navigation
+
+PAGES: tuple[Desk, ...] = (front.desk, queue.desk, preferences.desk)
+
+router = APIRouter()
+for _page in PAGES:
+    router.routes.extend(_page.routes)
+show_in_navigation(PAGES)
