@@ -40,13 +40,14 @@ def import_(
     """Take comments into a site: scored, decided on by its policy, there to moderate. Twice changes nothing."""
     with one_line_errors(), opened() as store:
         from serving.moderation import sites
+        from serving.moderation.tables import Site
         from serving.reader import importing
         from serving.records import read_records
         from serving.scorer import Scorer
         from serving.store import now
 
         with store.writing() as session:
-            if name is not None and session.get(sites.Site, site) is None:
+            if name is not None and session.get(Site, site) is None:
                 sites.put(session, site, name, None, "command")
             sites.find(session, site)
         scorer = Scorer.load(model)
@@ -82,11 +83,12 @@ def _show(console: Console, title: str, site: str, taken: list[Taken], queued: i
     if not taken:
         return
     wide = console.width >= TABLE_WIDTH
+    columns = SHOWN_SCORES if wide else SHOWN_SCORES[:1]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("author", max_width=24, overflow="ellipsis", no_wrap=True)
-    for score in SHOWN_SCORES if wide else SHOWN_SCORES[:1]:
-        table.add_column(score, justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("policy", no_wrap=True)
     table.add_column("", no_wrap=True)
     if wide:
@@ -94,15 +96,15 @@ def _show(console: Console, title: str, site: str, taken: list[Taken], queued: i
     for number, one in enumerate(taken[:SHOWN], start=1):
         scores = one.scores or {}
         cells = [str(number), plain(one.author)]
-        cells += [f"{scores[name]:.2f}" if name in scores else "" for name in (SHOWN_SCORES if wide else SHOWN_SCORES[:1])]
+        cells += [f"{scores[column]:.2f}" if column in scores else "" for column in columns]
         cells += [one.action, "new" if one.new else "known"]
         cells += [plain(one.text, EXCERPT)] if wide else []
         table.add_row(*map(Text, cells))
     console.print(table)
     new = [one for one in taken if one.new]
     by_policy = sum(one.action in ("hold", "flag") for one in new)
-    said = f"{_comments(len(new))} new on {site}, {len(taken) - len(new)} known already. Into the queue: {by_policy} by the policy"
-    said += f", {queued} as asked." if queued else "."
+    said = f"{_comments(len(new))} new on {site}, {len(taken) - len(new)} known already. "
+    said += f"Into the queue: {by_policy} by the policy" + (f", {queued} as asked." if queued else ".")
     if new and not by_policy and not queued:
         said += " --review N puts the N highest there."
     console.print(Text(said), soft_wrap=True)

@@ -59,7 +59,7 @@ def of_page(page: Page, source: str, section: str | None = None) -> list[Incomin
     story = _digest("story", title)
     parts = {"id": story, "title": title[:1000], "text": page.article[:500_000] or None, "section": section}
     seen: Counter[str] = Counter()
-    found = []
+    found: list[Incoming] = []
     for comment in page.comments:
         id = _digest(story, comment.author or "", comment.text)
         seen[id] += 1
@@ -136,7 +136,8 @@ def _submission(
         return Submission.model_validate(about | {"text": text})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise ImportingError(f"{source}: comment {number}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        where = ".".join(map(str, first["loc"]))
+        raise ImportingError(f"{source}: comment {number}: {where}: {first['msg']}") from None
 
 
 def _moment(source: str, number: int, written: str) -> datetime:

@@ -1,4 +1,4 @@
-"""What the newspaper itself keeps: its readers' comments, what is visible of them, and its secrets, in one JSON file."""
+"""What the newspaper itself keeps: readers' comments, what is visible of them, and its secrets, in one JSON file."""
 
 from __future__ import annotations
 
@@ -62,8 +62,9 @@ class Board:
         """Reads the file; makes a new one, with the comments that the demo starts with, if there is none."""
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
-            found = [Comment(**row | {"posted_at": datetime.fromisoformat(row["posted_at"])}) for row in kept["comments"]]
-            return cls(path, {comment.id: comment for comment in found}, kept["secrets"], kept["changes"])
+            rows = (row | {"posted_at": datetime.fromisoformat(row["posted_at"])} for row in kept["comments"])
+            found = {row["id"]: Comment(**row) for row in rows}
+            return cls(path, found, kept["secrets"], kept["changes"])
         board = cls(path, {comment.id: comment for comment in seeds(datetime.now(UTC))})
         board.save()
         return board

@@ -40,7 +40,7 @@ class Evenhand:
             return False
         return True
 
-    async def put(self, comment: Comment, story: Story, url: str, *, author: str, nudge: bool = False) -> dict[str, Any]:
+    async def put(self, comment: Comment, story: Story, url: str, author: str, *, nudge: bool) -> dict[str, Any]:
         """Sends a comment, with what it is a comment on; answers what the policy decided."""
         body = {
             "text": comment.text,

@@ -52,7 +52,7 @@ class Newspaper:
     story: Story = field(default_factory=story)
 
     async def open(self) -> None:
-        """Sends the comments that are there as soon as evenhand scores. Those that it knows already stay as they are."""
+        """Sends the comments that are there as soon as evenhand scores. Those that it knows stay as they are."""
         while not await self.evenhand.ready():
             await asyncio.sleep(0.5)
         for comment in list(self.board.comments.values()):
@@ -71,19 +71,15 @@ class Newspaper:
 
     def readers(self) -> list[Reader]:
         """All that one can be on this page."""
-        return [self._reader(name) for name in dict.fromkeys([GUEST, *(c.author for c in self.board.comments.values())])]
+        return [
+            self._reader(name) for name in dict.fromkeys([GUEST, *(c.author for c in self.board.comments.values())])
+        ]
 
-    def threads(self, reader: Reader) -> Mapping[str | None, list[Comment]]:
-        """Comments by the comment that they answer, None for the others. What waits is its author's to see, and a
-        removed one leaves its place if it has been answered.
-        """
-        answered = {comment.parent for comment in self.board.comments.values()}
+    def threads(self) -> Mapping[str | None, list[Comment]]:
+        """Comments by the comment that they answer, None for the others. Hidden ones leave their place."""
         found = defaultdict(list)
         for comment in self.board.comments.values():
-            if comment.state == "published" or comment.author == reader.name or comment.id in answered:
-                found[comment.parent].append(comment)
-            elif comment.state == "rejected":
-                found[comment.parent].append(comment)
+            found[comment.parent].append(comment)
         return found
 
     async def say(self, reader: Reader, id: str, text: str, *, again: bool) -> Said:
@@ -152,7 +148,7 @@ class Newspaper:
 
     async def _send(self, comment: Comment, *, nudge: bool = False) -> dict[str, Any]:
         author = self._reader(comment.author).id
-        return await self.evenhand.put(comment, self.story, self.url, author=author, nudge=nudge)
+        return await self.evenhand.put(comment, self.story, self.url, author, nudge=nudge)
 
     def _reader(self, name: str) -> Reader:
         key = self.board.secret("readers").encode()

@@ -64,7 +64,6 @@ async def _paper(request: Request) -> Newspaper:
 
 def _page(request: Request, paper: Newspaper, **more: Any) -> Response:
     reader = paper.reader(request.cookies.get(COOKIE))
-    threads = paper.threads(reader)
     values = {
         "site": paper.evenhand.site,
         "key": paper.reports_key,
@@ -72,7 +71,7 @@ def _page(request: Request, paper: Newspaper, **more: Any) -> Response:
         "story": paper.story,
         "reader": reader,
         "readers": paper.readers(),
-        "threads": threads,
+        "threads": paper.threads(),
         "shown": sum(comment.state == "published" for comment in paper.board.comments.values()),
         "changes": paper.board.changes,
         "draft": {"id": secrets.token_hex(8), "text": ""},
