@@ -157,5 +157,4 @@ class Newspaper:
 
 def _words(decision: Mapping[str, Any]) -> str:
     """Why, as the policy puts it to authors."""
-    words = [reason["words"] for reason in decision.get("reasons", []) if reason.get("words")]
-    return " ".join(words) or "Other readers may take it for an attack rather than an argument."
+    return str(decision.get("words") or "Other readers may take it for an attack rather than an argument.")

@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   const script = document.currentScript || document.querySelector('script[src*="report.js"][data-site]');
-  const { site, key, endpoint, reporter, labels } = script.dataset;
+  const { site, key, endpoint, reporter, story, labels } = script.dataset;
   const base = (endpoint || new URL(".", script.src).href).replace(/\/+$/, "");
   const words = {
     report: "Unsuitable or offensive? Report this comment",
@@ -36,6 +36,7 @@
     already_reported: "You have reported this comment before. A moderator will look at it.",
     kept: "Thank you. A moderator has looked at this comment already and decided that it stays.",
     removed: "Thank you. This comment has been removed already.",
+    noticed: "Your notice has been received. A person will look at it. If you left an address, you will be told the decision.",
     withdrawn: "Your report is withdrawn.",
     missing: "Some answers are missing or wrong. They are marked below.",
     mend: "Please check this answer.",
@@ -91,6 +92,10 @@
     made.append(...children);
     return made;
   }
+
+  /* What is found in a comment, but not in a reply inside it. */
+  const MARK = "[data-evenhand-comment]";
+  const own = (marked, what) => [...marked.querySelectorAll(what)].find((found) => found.closest(MARK) === marked);
 
   /* A place that the page's own styles do not reach. */
   function shadow() {
@@ -188,10 +193,10 @@
 
   /* Says what became of the report, in place of the form. */
   function conclude() {
-    const { state } = filed.get(comment);
+    const { state, acknowledgement } = filed.get(comment);
     const withdrawal = /received|reported/.test(state) ? [button(words.withdraw, withdraw)] : [];
     fill(element("div", { class: "buttons" }, button(words.close, shut, "main"), ...withdrawal));
-    said.textContent = words[state] || words.received;
+    said.textContent = acknowledgement && state === "received" ? words.noticed : words[state] || words.received;
     said.focus();
   }
 
@@ -219,7 +224,7 @@
       explanation: value("explanation"), name: value("name"), email: value("email"), url: location.href,
       child_protection: elements.child_protection.checked, good_faith: true,
     } : undefined;
-    const body = { site, comment: { id: comment.dataset.evenhandComment }, reporter: { id: whoReports() }, reason, details, notice };
+    const body = { site, comment: { ...reported(), ...itself() }, reporter: { id: whoReports() }, reason, details, notice };
     await busy(async () => {
       const [status, answer] = await call("POST", "/v1/reports", body);
       const named = host.shadowRoot.getElementById(answer.error?.field?.split(".").pop());
@@ -229,8 +234,17 @@
     });
   }
 
+  const reported = () => ({ id: comment.dataset.evenhandComment });
+
+  /* The comment itself, where the page marks its text because no server sends it to evenhand. */
+  function itself() {
+    const text = own(comment, "[data-evenhand-text]")?.innerText.trim();
+    const url = document.querySelector("link[rel=canonical]")?.href || location.origin + location.pathname;
+    return text && { text, story: { id: story || url, url, title: document.title || undefined } };
+  }
+
   const withdraw = () => busy(async () => {
-    const body = { site, comment: { id: comment.dataset.evenhandComment }, reporter: { id: whoReports() } };
+    const body = { site, comment: reported(), reporter: { id: whoReports() } };
     const [status] = await call("POST", "/v1/reports/withdraw", body);
     if (status < 300) settle({ state: "withdrawn" });
     else alarm.textContent = words.failed;
@@ -264,13 +278,10 @@
     text.addEventListener("click", () => open(marked, text));
     const place = shadow();
     place.shadowRoot.append(text);
-    // A comment may say where; in its own part, not in that of a reply inside it.
-    const chosen = [...marked.querySelectorAll("[data-evenhand-place]")].find((at) => at.closest(MARK) === marked);
-    (chosen || marked).append(place);
+    (own(marked, "[data-evenhand-place]") || marked).append(place);
     links.set(marked, place);
   }
 
-  const MARK = "[data-evenhand-comment]";
   const look = () => document.querySelectorAll(MARK).forEach(link);
   const start = () => {
     look();
