@@ -54,6 +54,7 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(store.open)
+        service.writer.start()
         loading = asyncio.create_task(_start(engine, await asyncio.to_thread(follower.promoted), settings.model))
         tasks = {asyncio.create_task(follower.run())}
         # An event loop without signals (Windows, or not in the main thread) has `evenhand reload`.
@@ -67,6 +68,7 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
             task.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)
         await engine.stop()
+        await asyncio.to_thread(service.writer.stop)
         store.close()
 
     app = FastAPIOffline(

@@ -41,6 +41,12 @@ class Metrics:
         self.failures = Counter("evenhand_inference_failures", "Batches on which inference failed.", registry=registry)
         self.reloads = Counter("evenhand_reloads", "Attempts to load a new model.", ["outcome"], registry=registry)
         self.feedback = Counter("evenhand_feedback", "Suggested scores that were stored.", registry=registry)
+        self.comments = Counter(
+            "evenhand_comments", "Comments sent to be moderated, by what was answered.", ["outcome"], registry=registry
+        )
+        self.reports = Counter("evenhand_reports", "Reports, by what was answered.", ["outcome"], registry=registry)
+        self.cases_opened = Counter("evenhand_cases_opened", "Cases opened, by why.", ["origin"], registry=registry)
+        self.cases_open = Gauge("evenhand_cases_open", "Cases that wait for a person.", registry=registry)
         self.model = Gauge("evenhand_model", "1 for the model that answers.", ["name", "version"], registry=registry)
         # A drifting distribution is the first sign that comments, or the model, have changed.
         self.score = Histogram(

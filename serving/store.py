@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,9 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as BusyWriters
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+LONGEST_WAIT = 10.0  # seconds that a writer waits for others
 
 
 class StoreError(ValueError):
@@ -106,6 +110,7 @@ class Store:
             parsed = make_url(url)
             self.engine: Engine = create_engine(parsed, pool_pre_ping=True)
             self._writer: Engine = self.engine.execution_options(writes=True)
+            self._turns = Turns()
         except (ArgumentError, ImportError) as error:
             raise StoreError(f"database_url: no database can be opened by it ({type(error).__name__})") from None
         self.shown = parsed.render_as_string(hide_password=True)
@@ -114,15 +119,31 @@ class Store:
             event.listen(self.engine, "connect", _sqlite)
             event.listen(self.engine, "begin", _begin)
 
+    @property
+    def one_writer(self) -> bool:
+        """Whether the database takes one writer at a time: SQLite does."""
+        return self.engine.dialect.name == "sqlite"
+
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session that writes: committed at the end, rolled back on an error.
+        """A session that writes: committed at the end, rolled back on an error. Never open one inside another.
 
         SQLite takes its one lock for writers at the start. A transaction that began by reading could not be given it
         after another one's commit, and would fail.
         """
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._turn(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def together(self) -> Iterator[Callable[[], Session]]:
+        """One transaction that writes, and sessions in it that succeed or fail each for itself, by savepoints: what
+        one does is undone if it is not committed, and is there for good when the whole is at its end.
+        """
+        with self._turn(), self._writer.begin() as connection:
+            yield lambda: Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._turns.next() if self.one_writer else nullcontext()
 
     def open(self) -> None:
         """Makes or migrates the tables. Raises StoreError."""
@@ -140,11 +161,45 @@ class Store:
         self.engine.dispose()
 
 
+class Turns:
+    """Threads that write take turns in the order in which they came. SQLite itself lets them try again and again, and
+    whoever is unlucky waits for seconds; it still guards against other processes.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()  # the first is of the thread whose turn it is
+
+    @contextmanager
+    def next(self) -> Iterator[None]:
+        """The thread's turn. Raises sqlalchemy.exc.TimeoutError after LONGEST_WAIT."""
+        mine = threading.Lock()
+        with self._guard:
+            if self._waiting:
+                mine.acquire()
+            self._waiting.append(mine)
+        try:
+            if not mine.acquire(timeout=LONGEST_WAIT):
+                raise BusyWriters("the database is busy with other writers")
+            yield
+        finally:
+            with self._guard:
+                first = self._waiting[0] is mine
+                self._waiting.remove(mine)
+                if first and self._waiting:
+                    self._waiting[0].release()
+
+
 def _sqlite(connection: Any, _: Any) -> None:
     """Readers do not wait for the writer, writers wait for each other, and a commit is on the disk."""
     connection.isolation_level = None  # the driver begins no transaction of its own: `_begin` does
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        f"busy_timeout={LONGEST_WAIT * 1000:.0f}",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

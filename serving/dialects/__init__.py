@@ -6,7 +6,17 @@ from serving.console import errors as console
 from serving.dialects import coral, native, openai, perspective, tei
 from serving.dialects.dialect import Dialect
 
-DIALECTS = (console.DIALECT, perspective.DIALECT, openai.DIALECT, tei.DIALECT, coral.DIALECT, native.DIALECT)
+# Readers' browsers report: this one part of the native API is for pages of any origin.
+REPORTS = Dialect("reports", ("/v1/reports", "/v1/reports/"), native.render, browsers=True)
+DIALECTS = (
+    console.DIALECT,
+    REPORTS,
+    perspective.DIALECT,
+    openai.DIALECT,
+    tei.DIALECT,
+    coral.DIALECT,
+    native.DIALECT,
+)
 
 
 def of(path: str) -> Dialect:

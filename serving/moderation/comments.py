@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from serving import policy
-from serving.moderation import audit, cases, digests, facts, live, sites
+from serving.moderation import audit, cases, digests, facts, policies, sites, verdicts, webhooks
+from serving.moderation.problems import missing
 from serving.moderation.rows import ensure
 from serving.moderation.submissions import StoryPart, Submission
 from serving.moderation.tables import (
@@ -37,10 +38,6 @@ STATES: Mapping[policy.Action, State] = {
 REMOVED_BEFORE = "removed_before"
 
 
-class CommentError(ValueError):
-    """There is no such comment. The message says so."""
-
-
 @dataclass(frozen=True, slots=True)
 class Given:
     """Scores of a text, calibrated, 0..1 by attribute, and the model that gave them (name and version)."""
@@ -60,29 +57,34 @@ class Submitted:
 
 
 def find(session: Session, site_id: str, external_id: str) -> Comment:
-    """A comment by the id that its system gave. Raises CommentError."""
-    found = session.scalars(select(Comment).filter_by(site_id=site_id, external_id=external_id)).first()
+    """A comment by the id that its system gave. Raises ModerationError unknown_comment."""
+    found = known(session, site_id, external_id)
     if found is None:
-        raise CommentError(f"there is no comment {external_id[:64]!r} on {site_id}")
+        raise missing("comment", f"there is none {external_id[:64]!r} on {site_id}")
     return found
+
+
+def known(session: Session, site_id: str, external_id: str) -> Comment | None:
+    """The same, None if there is none."""
+    return session.scalars(select(Comment).filter_by(site_id=site_id, external_id=external_id)).first()
 
 
 def settled(session: Session, site_id: str, external_id: str, text: str) -> bool:
     """Whether this text is the comment's already and has scores, so that it need not be scored again."""
     key = digests.key_of(session)
-    known = session.scalars(select(Comment).filter_by(site_id=site_id, external_id=external_id)).first()
-    if known is None or key is None:
+    comment = known(session, site_id, external_id)
+    if comment is None or key is None:
         return False
-    revision = _revision(session, known)
-    return revision.digest == digests.digest(key, text) and cases.scores_of(session, known) is not None
+    revision = _revision(session, comment)
+    return revision.digest == digests.digest(key, text) and cases.scores_of(session, comment) is not None
 
 
 def judge(
     session: Session, site_id: str, external_id: str, submission: Submission, given: Given | None, now: datetime
 ) -> policy.Decision:
     """What the site's policy says of a submission, which is not stored. Missing scores defer to a person."""
-    known = facts.of(session, site_id, external_id, submission, now)
-    return policy.decide(live.policy_of(session, site_id).policy, given.scores if given else {}, known)
+    about = facts.of(session, site_id, external_id, submission, now)
+    return policies.decide(session, site_id, dict(given.scores) if given else {}, about).decision
 
 
 def submit(
@@ -106,7 +108,7 @@ def submit(
     comment, made = ensure(session, Comment, key, revision=0, received_at=now, from_reader=from_reader)
     if from_reader and not made and (latest := latest_decision(session, comment)):
         return Submitted(comment, latest, False)
-    known = facts.of(session, site.id, external_id, submission, now)
+    about = facts.of(session, site.id, external_id, submission, now)
     _describe(session, comment, submission, from_reader)
     digest = digests.digest(digests.made_key(session), submission.text)
     revision = None if made else _revision(session, comment)
@@ -125,9 +127,8 @@ def submit(
         session.flush()
     if latest and not (given and unscored and latest.actor == "policy"):
         return Submitted(comment, latest, False)
-    found = live.policy_of(session, site.id)
-    ruling = policy.decide(found.policy, given.scores if given else {}, known)
-    return _carry_out(session, site, comment, ruling, found.id, known, given, changed, now)
+    outcome = policies.decide(session, site.id, dict(given.scores) if given else {}, about)
+    return _carry_out(session, site, comment, outcome, given, changed, now)
 
 
 def delete(session: Session, site: Site, comment: Comment, actor: str, now: datetime) -> None:
@@ -139,8 +140,8 @@ def delete(session: Session, site: Site, comment: Comment, actor: str, now: date
         if case := cases.current(session, comment.id):
             case.closed_at = now
         session.flush()
-        audit.append(session, actor, "comment.deleted", f"comment:{comment.id}", site=site.id)
         sites.touch(site)
+        audit.append(session, actor, "comment.deleted", f"comment:{comment.id}", site=site.id)
 
 
 def latest_decision(session: Session, comment: Comment) -> Decision | None:
@@ -151,21 +152,13 @@ def latest_decision(session: Session, comment: Comment) -> Decision | None:
 
 
 def _carry_out(
-    session: Session,
-    site: Site,
-    comment: Comment,
-    ruling: policy.Decision,
-    policy_id: int | None,
-    known: policy.Facts,
-    given: Given | None,
-    changed: bool,
+    session: Session, site: Site, comment: Comment, outcome: policies.Outcome, given: Given | None, changed: bool,
     now: datetime,
-) -> Submitted:
-    record = ruling.record(replace(known, first_attempt=False))
-    record.pop("nudge", None)
-    action = ruling.action
-    before = {"state": comment.state, "featured": comment.featured}
-    if comment.state == "rejected" and STATES[action] == "published" and _removed_by_person(session, comment):
+) -> Submitted:  # fmt: skip
+    record = {name: value for name, value in outcome.record.items() if name != "nudge"}
+    action = outcome.decision.action
+    new, state, featured = comment.revision == 1 and changed, comment.state, comment.featured
+    if STATES[action] == "published" and _removed_by_person(session, comment):
         action = "hold"  # else an author could undo a removal by changing a letter
         record |= {"action": action, "why": REMOVED_BEFORE}
     comment.state = STATES[action]
@@ -186,23 +179,27 @@ def _carry_out(
         at=now,
         model=given.model if given else None,
         scores=dict(given.scores) if given else None,
-        policy_id=policy_id,
+        policy_id=outcome.policy_id,
         rule=record,
-        before=before,
+        before={"state": state, "featured": featured},
     )
     session.add(decision)
     session.flush()
+    told = verdicts.tell(state, featured, comment)
+    for event in ("comment.published", *told) if new and comment.state == "published" else told:
+        webhooks.enqueue(session, site.id, event, verdicts.described(decision), comment)
+    sites.touch(site)
     if action != "accept":
-        actor = f"policy:{policy_id}" if policy_id else "policy:default"
+        actor = f"policy:{outcome.policy_id}" if outcome.policy_id else "policy:default"
         details = {"action": action, "why": record["why"]}
         audit.append(session, actor, "decision.made", f"decision:{decision.id}", site=site.id, details=details)
-    sites.touch(site)
     return Submitted(comment, decision, changed, case if opened else None)
 
 
 def _removed_by_person(session: Session, comment: Comment) -> bool:
+    """Whether the comment is gone by the verdict of somebody, rather than of a rule."""
     latest = latest_decision(session, comment)
-    return latest is not None and latest.actor == "moderator" and latest.action == "remove"
+    return comment.state == "rejected" and latest is not None and latest.action == "remove"
 
 
 def _close_unneeded(session: Session, comment: Comment, now: datetime) -> None:

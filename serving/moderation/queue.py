@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from serving.moderation import sites
+from serving.moderation import decisions, moderators, sites
+from serving.moderation.decisions import By
+from serving.moderation.problems import missing
 from serving.moderation.ranking import Ranker, fit, rank
-from serving.moderation.tables import Case, Comment, Origin, Report, Revision, RevisionScores, Site, Story
+from serving.moderation.tables import Case, Comment, Moderator, Origin, Report, Revision, RevisionScores, Site, Story
 
 __all__ = ["Cursor", "CursorError", "Filters", "Page", "Ranker", "claim", "fit", "next_case", "page", "rank", "release"]
 
 MOST = 200  # cases of one page
+ID = re.compile("[0-9a-f]{16}")
 
 
 class CursorError(ValueError):
@@ -50,10 +54,10 @@ class Cursor:
         """The cursor that was written so. Raises CursorError."""
         try:
             log_odds, opened_at, case = json.loads(base64.urlsafe_b64decode(written + "=" * (-len(written) % 4)))
-            moment = datetime.fromisoformat(opened_at)
-            if type(log_odds) is not float or type(case) is not str or moment.tzinfo is None or "\0" in case:
+            moment = datetime.fromisoformat(opened_at).astimezone(UTC)
+            if type(log_odds) is not float or type(case) is not str or "\0" in case:
                 raise ValueError
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             raise CursorError("cursor: expected one that a page gave") from None
         return cls(log_odds, moment, case)
 
@@ -128,14 +132,22 @@ def page(
     return Page(found[:limit], str(Cursor.of(found[limit - 1])) if more else None)
 
 
+def find(session: Session, case_id: str) -> Case:
+    """A case by its id. Raises ModerationError unknown_case."""
+    found = session.get(Case, case_id) if ID.fullmatch(case_id) else None
+    if found is None:
+        raise missing("case")
+    return found
+
+
 def claim(session: Session, case_id: str, moderator_id: int, now: datetime) -> bool:
     """Claims an open case for a moderator, or makes the moderator's own lease last longer; False if it is another's or
-    closed. The session must be a writing one.
+    closed. The session must be a writing one. Raises ModerationError if there is no such case, or the moderator may
+    not decide it.
     """
-    site = session.scalars(select(Site).join(Case, Case.site_id == Site.id).where(Case.id == case_id)).first()
-    if site is None:
-        return False
-    until = now + timedelta(seconds=sites.settings(site).lease_seconds)
+    case = find(session, case_id)
+    decisions.admit(session, By("moderator", moderator_id), case.site_id, case)
+    until = now + timedelta(seconds=sites.settings(session.get_one(Site, case.site_id)).lease_seconds)
     mine = or_(_free(now), Case.claimed_by == moderator_id)
     return _set(session, case_id, mine, moderator_id, until)
 
@@ -154,9 +166,14 @@ def next_case(
     skip: Collection[str] = (),
 ) -> Case | None:
     """The first case in the queue that nobody holds, claimed for the moderator; None if there is none. `skip`: ids of
-    cases that the moderator has passed over. Whoever asks at the same moment gets another one.
+    cases that the moderator has passed over. Whoever asks at the same moment gets another one. Of sites that the
+    moderator does not work on, and escalated ones if it takes an editor, there are none.
     """
-    statement = _open(site_ids, filters, now).where(_free(now))
+    moderator = session.get_one(Moderator, moderator_id)
+    allowed = [site for site in site_ids if moderators.sees(moderator, site)]
+    statement = _open(allowed, filters, now).where(_free(now))
+    if moderator.role == "moderator":
+        statement = statement.where(Case.escalated.is_(False))
     if skip:
         statement = statement.where(Case.id.not_in(skip))
     # PostgreSQL passes over what another one is just claiming; SQLite has one writer anyway.

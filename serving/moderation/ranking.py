@@ -143,7 +143,6 @@ def fit_when_due(store: Store, site_id: str) -> None:
 def _telling(site_id: str) -> list[ColumnElement[bool]]:
     return [
         Decision.site_id == site_id,
-        Decision.actor == "moderator",
         Decision.upheld.is_not(None),
         Decision.undone_at.is_(None),
         Decision.features.is_not(None),

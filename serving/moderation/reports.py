@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from serving import triage
 from serving.moderation import cases, sites
 from serving.moderation.notices import Notice
+from serving.moderation.problems import invalid
 from serving.moderation.rows import ensure
 from serving.moderation.submissions import OutsideId, Part, When
 from serving.moderation.tables import Author, Case, Comment, Decision, Report, Reporter, Site
@@ -38,10 +39,6 @@ class LimitError(Exception):
     def __init__(self, most: int, retry_after: int) -> None:
         super().__init__(f"A reader may report {most} times an hour on this site.")
         self.retry_after = retry_after
-
-
-class RevisionError(ValueError):
-    """A revision is named that the comment never had."""
 
 
 class ReporterPart(Part):
@@ -80,11 +77,12 @@ def file(session: Session, site: Site, comment: Comment, filing: Filing, now: da
     """Records a report; the same again changes nothing. `believed`: the caller is the comment system, so that the
     age of the reader's account is as it says; what a page says of it could be anybody's invention.
 
-    Raises LimitError and RevisionError. The session must be a writing one.
+    Raises LimitError, and ModerationError for a revision that never was. The session must be a writing one.
     """
+    session.refresh(comment, with_for_update=True)  # what others decide on it at this moment comes before or after
     number = filing.revision or comment.revision
     if number > comment.revision:
-        raise RevisionError(f"revision: the comment has {comment.revision}")
+        raise invalid("revision", f"the comment has {comment.revision}")
     reporter = _reporter(session, site, filing.reporter, now, believed)
     key = {"reporter_id": reporter.id, "comment_id": comment.id, "revision": number, "reason": filing.reason}
     known = session.scalars(select(Report).filter_by(**key)).first()
@@ -167,11 +165,11 @@ def _kept(session: Session, comment: Comment, revision: int) -> ReportState | No
 
 
 def _keeping(session: Session, comment: Comment, revision: int) -> Decision | None:
-    """The moderator's decision by which this wording stands; None if there is none."""
+    """A person's decision by which this wording stands; None if there is none."""
     wanted = select(Decision).where(
         Decision.comment_id == comment.id,
         Decision.revision == revision,
-        Decision.actor == "moderator",
+        Decision.actor != "policy",
         Decision.action != "escalate",
         Decision.undone_at.is_(None),
     )

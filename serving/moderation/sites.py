@@ -44,7 +44,7 @@ def settings(site: Site) -> SiteSettings:
 
 def find(session: Session, site: str) -> Site:
     """A site by its id. Raises SiteError."""
-    found = session.get(Site, site)
+    found = session.get(Site, site) if SLUG.fullmatch(site) else None
     if found is None:
         raise SiteError("site", f"there is no site {site[:64]!r}")
     return found

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.moderation.routes import sites
+from serving.moderation.routes import comments, queue, reports, sites
 
-ROUTERS: tuple[APIRouter, ...] = (sites.router,)
+ROUTERS: tuple[APIRouter, ...] = (sites.router, comments.router, reports.router, queue.router)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 from anyio import to_thread
@@ -13,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from serving import service
 from serving.dialects.bodies import described, read
 from serving.dialects.dialect import failures
-from serving.errors import ApiError, ErrorResponse
+from serving.errors import ErrorResponse
 from serving.moderation import sites
-from serving.moderation.sites import SiteError, SiteSettings
+from serving.moderation.routes.complaints import complaints
+from serving.moderation.sites import SiteSettings
 from serving.moderation.tables import Site
+
+__all__ = ["complaints", "router"]
 
 router = APIRouter(tags=["sites"])
 FAILURES = failures(ErrorResponse, 400, 401, 403, 404, 422, 503)
@@ -44,16 +45,6 @@ class SitesAnswer(BaseModel):
     """All sites."""
 
     sites: list[SiteAnswer]
-
-
-@contextmanager
-def complaints() -> Iterator[None]:
-    """Makes a SiteError the answer: 404 for a site that is not there, 422 for a bad field."""
-    try:
-        yield
-    except SiteError as error:
-        status, code = (404, "unknown_site") if error.field == "site" else (422, "invalid_request")
-        raise ApiError(status, code, str(error), error.field) from None
 
 
 @router.get("/v1/sites", responses=FAILURES)
