@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from serving import service
@@ -18,7 +18,8 @@ from serving.errors import ApiError
 from serving.reader.demo.newspaper import Newspaper, RuleError
 
 HERE = Path(__file__).parent
-STATIC = {path.name: path for path in (HERE / "static").iterdir()}
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+STATIC = {path.name: (path.read_bytes(), KINDS[path.suffix]) for path in (HERE / "static").iterdir()}
 COOKIE = "courier-reader"
 ID = re.compile(r"[0-9a-f]{16}")
 HEADERS = {
@@ -105,7 +106,8 @@ async def static(name: str) -> Response:
     """Style, script and drawings."""
     if name not in STATIC:
         raise ApiError(404, "not_found", "Not Found.")
-    return FileResponse(STATIC[name], headers={"Cache-Control": "no-cache"})
+    content, kind = STATIC[name]
+    return Response(content, media_type=kind, headers={"Cache-Control": "max-age=60"})
 
 
 @router.post("/reader")

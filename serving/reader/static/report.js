@@ -116,9 +116,9 @@
   }
   const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, "0")).join("");
 
-  async function call(path, method, body) {
+  async function call(path, body) {
     const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
-    const options = { method, headers, body: JSON.stringify(body), credentials: "omit", signal: AbortSignal.timeout(20000) };
+    const options = { method: "POST", headers, body: JSON.stringify(body), credentials: "omit", signal: AbortSignal.timeout(20000) };
     const answer = await fetch(base + path, options);
     return [answer.status, await answer.json().catch(() => ({}))];
   }
@@ -226,7 +226,7 @@
     } : undefined;
     const body = { site, comment: { ...reported(), ...itself() }, reporter: { id: whoReports() }, reason, details, notice };
     await busy(async () => {
-      const [status, answer] = await call("POST", "/v1/reports", body);
+      const [status, answer] = await call("/v1/reports", body);
       const named = host.shadowRoot.getElementById(answer.error?.field?.split(".").pop());
       if (status < 300) settle(answer);
       else if (status === 422 && named) mark(named, words.mend), complain([named]);
@@ -245,7 +245,7 @@
 
   const withdraw = () => busy(async () => {
     const body = { site, comment: reported(), reporter: { id: whoReports() } };
-    const [status] = await call("POST", "/v1/reports/withdraw", body);
+    const [status] = await call("/v1/reports/withdraw", body);
     if (status < 300) settle({ state: "withdrawn" });
     else alarm.textContent = words.failed;
   });
