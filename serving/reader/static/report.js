@@ -185,10 +185,11 @@
   function open(marked, from) {
     const other = marked !== comment;
     [comment, opener] = [marked, from];
-    if (filed.has(marked)) conclude();
-    else if (other || !dialog.querySelector("form")) fill(form()); // else what was typed, and not sent, is still there
+    if (!filed.has(marked) && (other || !dialog.querySelector("form"))) fill(form()); // else what was typed is still there
     document.body.append(host);
     dialog.showModal();
+    if (filed.has(marked)) conclude();
+    else dialog.querySelector("input").focus();
   }
 
   /* Says what became of the report, in place of the form. */
