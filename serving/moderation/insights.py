@@ -153,7 +153,7 @@ def drift(session: Session, sites: Collection[str], attributes: Sequence[str], n
 
 
 def stability(before: Sequence[float], after: Sequence[float]) -> float:
-    """Population stability index of two samples of scores, over tenths of the range; an empty one counts half a score."""
+    """Population stability index of two samples of scores, over tenths; an empty one counts half a score."""
     shares = []
     for scores in (before, after):
         counts = np.histogram(scores, bins=BINS, range=(0.0, 1.0))[0].astype(np.float64)
