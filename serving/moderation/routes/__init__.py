@@ -9,6 +9,7 @@ from serving.moderation.routes import (
     comments,
     decisions,
     hooks,
+    privacy,
     queue,
     reports,
     sites,
@@ -26,4 +27,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     hooks.router,
     statements.router,
     transparency.router,
+    privacy.router,
 )
