@@ -13,6 +13,7 @@ from serving import service
 from serving.moderation import privacy, sites
 from serving.moderation.problems import missing
 from serving.moderation.routes.calls import FAILURES, actor, reading, writing
+from serving.moderation.routes.comments import checked_id
 
 router = APIRouter(tags=["privacy"])
 Kind = Literal["authors", "reporters"]
@@ -33,6 +34,7 @@ async def erase(site: str, kind: Kind, id: str, request: Request) -> ErasedAnswe
     """Erases a person's texts, names and ids; again changes nothing. The key needs the scope comments."""
     here = service.of(request)
     key = await here.admit(request, "comments")
+    id = checked_id(id)
 
     def work(session: Session) -> ErasedAnswer:
         sites.find(session, site)
@@ -50,6 +52,7 @@ async def export(site: str, kind: Kind, id: str, request: Request) -> dict[str, 
     """All that is held on a person; the key needs the scope comments."""
     here = service.of(request)
     await here.admit(request, "comments")
+    id = checked_id(id)
 
     def work(session: Session) -> dict[str, Any]:
         sites.find(session, site)
