@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.moderation.routes import comments, queue, reports, sites
+from serving.moderation.routes import comments, policies, queue, reports, sites
 
-ROUTERS: tuple[APIRouter, ...] = (sites.router, comments.router, reports.router, queue.router)
+ROUTERS: tuple[APIRouter, ...] = (sites.router, comments.router, reports.router, queue.router, policies.router)
