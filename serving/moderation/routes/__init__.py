@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.moderation.routes import comments, policies, queue, reports, sites
+from serving.moderation.routes import appeals, comments, decisions, hooks, policies, queue, reports, sites
 
-ROUTERS: tuple[APIRouter, ...] = (sites.router, comments.router, reports.router, queue.router, policies.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    sites.router,
+    comments.router,
+    reports.router,
+    queue.router,
+    decisions.router,
+    appeals.router,
+    hooks.router,
+    policies.router,
+)
