@@ -108,9 +108,10 @@ def file(session: Session, site_id: str, comment_id: str, filing: Filing, now: d
         return Filed(_became(known.upheld) or "received", known.case_id)
     if known is None and not reader.made:
         _within_limit(session, site_id, reader.id, now)
-    case, opened, state = (place.case_id, False, "received") if place.case_id else _case(
-        session, place.id, number, reader.id, filing, now
-    )  # fmt: skip
+    state: ReportState = "received"
+    case, opened = str(place.case_id), False
+    if place.case_id is None:
+        case, opened, state = _case(session, place.id, number, reader.id, filing, now)
     values: dict[str, Any] = {"case_id": case, "withdrawn_at": None}
     if filing.details or known is None:
         values["details"] = filing.details
@@ -178,7 +179,6 @@ def _reader(
     connection = session.connection()
     created = given.account_created_at if believed else None
     found = connection.execute(READER, wanted).first()
-    made = False
     if found is None:
         insert = NEW_READER[connection.dialect.name]
         made = connection.execute(insert, {"site": site_id, "reader": given.id, "created": created, "now": now}).first()
