@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse
-
-from serving.console.rendering import HEADERS, render
-from serving.dialects.dialect import Dialect, request_id
 from serving.errors import ApiError
 
 TITLES = {
@@ -40,20 +33,3 @@ class PageError(ApiError):
 def nothing() -> PageError:
     """What is asked for does not exist, or is of a site that this moderator does not work on: it is the same answer."""
     return PageError(404, TITLES[404], ADVICE[404])
-
-
-def _page(error: ApiError, request: HTTPConnection) -> tuple[int, Any]:
-    status = error.status_code
-    page = render(
-        "error.html",
-        title=getattr(error, "title", TITLES.get(status, "That did not work")),
-        message=error.message if isinstance(error, PageError) else ADVICE.get(status, error.message),
-        back=getattr(error, "back", "/console/queue"),
-        request_id=request_id(request),
-    )
-    return status, page
-
-
-DIALECT = Dialect(
-    "console", ("/console", "/console/"), _page, headers=lambda error: dict(HEADERS), response=HTMLResponse
-)

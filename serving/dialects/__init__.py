@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from serving.console import errors as console
-from serving.dialects import coral, native, openai, perspective, tei
+from serving.dialects import console, coral, native, openai, perspective, tei
 from serving.dialects.dialect import Dialect
 
 # Readers' browsers report: this one part of the native API is for pages of any origin.
