@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.console import front, preferences, queue
+from serving.console import case, front, preferences, queue
 from serving.console.desk import Desk
 from serving.console.rendering import show_in_navigation
 
-PAGES: tuple[Desk, ...] = (front.desk, queue.desk, preferences.desk)
+PAGES: tuple[Desk, ...] = (front.desk, queue.desk, case.desk, preferences.desk)
 
 router = APIRouter()
 for _page in PAGES:
