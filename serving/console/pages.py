@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.console import case, front, preferences, queue
+from serving.console import audit, batch, case, front, good, people, preferences, queue, teach
 from serving.console.desk import Desk
 from serving.console.rendering import show_in_navigation
 
-PAGES: tuple[Desk, ...] = (front.desk, queue.desk, case.desk, preferences.desk)
+PAGES: tuple[Desk, ...] = (
+    front.desk, queue.desk, case.desk, batch.desk, good.desk, teach.desk, people.desk, audit.desk, preferences.desk,
+)  # fmt: skip
 
 router = APIRouter()
 for _page in PAGES:

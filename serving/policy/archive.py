@@ -56,7 +56,7 @@ def _row(reader: Reader, number: int, record: Record, scores: Mapping[str, float
     if verdict is not None and verdict not in VERDICTS:
         raise RecordError(reader.source, f"expected {', '.join(VERDICTS)}", row=number, column="verdict")
     given = record.columns.get("id")
-    name = str(given) if isinstance(given, str | int) and given != "" else f"{reader.source}:{number}"
+    name = str(given) if isinstance(given, str | int) and given != "" else f"{Path(reader.source).name}:{number}"
     return Row(name, dict(scores), facts, record.text, None, verdict)
 
 

@@ -254,7 +254,7 @@ def _example(row: Row, before: Decision, after: Decision) -> Example:
         old_reasons=tuple(explain(before)),
         new_reasons=tuple(explain(after)),
         text=text,
-        scores=dict(row.scores),
+        scores={name: score for name, score in row.scores.items() if not math.isnan(score)},
         state=row.state,
         verdict=row.verdict,
     )

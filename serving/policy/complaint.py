@@ -25,8 +25,9 @@ class Complaint:
 
 
 def complaint(error: ValidationError, kind: type[BaseModel]) -> Complaint:
-    """The first complaint about a file that is not a `kind`."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    """The first complaint about a file that is not a `kind`; an unknown key first, for what is missing may be that."""
+    every = error.errors(include_input=False, include_url=False, include_context=False)
+    first = min(every, key=lambda one: one["type"] != "extra_forbidden")
     location = tuple(part for part in first["loc"] if part != "[key]")
     problem = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

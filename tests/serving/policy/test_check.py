@@ -131,6 +131,7 @@ def test_a_score_of_one_is_not_below_one() -> None:
     check([rule("incivility", "flag", below=1.0), rule("incivility", "hold", 1.0)], NAMES)
 
 
+@made.patient
 @given(st.lists(made.score_rules, max_size=5))
 def test_check_refuses_exactly_the_rules_that_no_score_reaches(rules: list[Rule]) -> None:
     # The bounds are all on the grid and the grid has a point between any two, so that it stands for all scores.
@@ -151,6 +152,7 @@ def test_check_refuses_exactly_the_rules_that_no_score_reaches(rules: list[Rule]
         assert not open_ranges
 
 
+@made.patient
 @given(st.lists(made.rules, max_size=5), made.full_scores, made.facts)
 def test_a_rule_that_check_refuses_as_unreachable_never_decides(
     rules: list[Rule], scores: dict[str, float], facts: Facts

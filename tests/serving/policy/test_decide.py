@@ -268,12 +268,14 @@ def test_a_fact_of_a_wrong_kind_is_named(known: dict[str, object], rule_: str) -
 # ------------------------------------------------------------------------------------------- whatever the policy
 
 
+@made.patient
 @given(made.facts)
 def test_facts_survive_their_record(facts: Facts) -> None:
     known = json.loads(json.dumps(facts.known))
     assert Facts.of(known) == Facts(facts.section, facts.author, facts.story, facts.links)
 
 
+@made.patient
 @given(made.policies, made.scores, made.facts)
 def test_a_decision_is_always_explained(rules: Policy, scores: dict[str, float], facts: Facts) -> None:
     decision = decide(rules, scores, facts)
@@ -294,6 +296,7 @@ def test_a_decision_is_always_explained(rules: Policy, scores: dict[str, float],
     assert decision.nudge is None or facts.first_attempt
 
 
+@made.patient
 @given(made.policies, made.scores, made.facts)
 def test_a_missing_score_never_hides_what_would_have_been_decided(
     rules: Policy, scores: dict[str, float], facts: Facts
@@ -306,6 +309,7 @@ def test_a_missing_score_never_hides_what_would_have_been_decided(
         assert decide(rules, scores | dict(zip(missing, filled, strict=True)), facts) == decision
 
 
+@made.patient
 @given(made.policies, made.full_scores, made.facts)
 def test_rejection_needs_a_rule_that_rejects_and_none_that_praises(
     rules: Policy, scores: dict[str, float], facts: Facts
@@ -323,6 +327,7 @@ def test_rejection_needs_a_rule_that_rejects_and_none_that_praises(
     assert not {"accept", "feature"} & set(matching)
 
 
+@made.patient
 @given(made.rule_lists, made.scores, made.facts)
 def test_of_one_list_both_ways_to_decide_agree(rules: tuple[Rule, ...], scores: dict[str, float], facts: Facts) -> None:
     decision, reason = decide(Policy(rules), scores, facts), first_match(rules, scores, facts)
@@ -334,6 +339,7 @@ def test_of_one_list_both_ways_to_decide_agree(rules: tuple[Rule, ...], scores: 
         assert reason is None
 
 
+@made.patient
 @given(made.policies, made.full_scores, made.facts, st.sampled_from(["Politics", "POLITICS"]))
 def test_case_of_a_section_does_not_matter(rules: Policy, scores: dict[str, float], facts: Facts, section: str) -> None:
     def of(name: str) -> Decision:
