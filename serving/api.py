@@ -25,6 +25,7 @@ from serving.keys import KeyRing
 from serving.learning.following import Follower
 from serving.metrics import Metrics
 from serving.moderation import routes as moderation
+from serving.moderation.sending import Sender
 from serving.reader import script
 from serving.reader.demo import pages as demo_pages
 from serving.reader.demo.newspaper import Newspaper
@@ -61,9 +62,13 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service))))
+        sender = Sender(store, metrics, settings.mode)
+        sending = asyncio.create_task(sender.run())
         if newspaper:
             tasks.add(asyncio.create_task(newspaper.open()))
         yield
+        sender.stop()
+        await asyncio.gather(sending, return_exceptions=True)
         for task in (loading, *tasks):
             task.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)

@@ -6,13 +6,14 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from serving import dialects, engine
-from serving.errors import ApiError, of_engine
+from serving.errors import ApiError, invalid, of_engine
 
 
 def answer(request: HTTPConnection, error: ApiError) -> Response:
@@ -29,6 +30,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
     async def _known(request: Request, error: ApiError) -> Response:
         return answer(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _parameter(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]  # its place begins with where: path or query
+        return answer(request, invalid(tuple(first["loc"][1:]), first["msg"]))
 
     @app.exception_handler(engine.EngineError)
     async def _engine(request: Request, error: engine.EngineError) -> Response:

@@ -29,6 +29,7 @@ __all__ = [
     "decide",
     "decide_comment",
     "find",
+    "stands",
     "undo",
     "undo_bulk",
 ]
@@ -165,7 +166,7 @@ def _record(session: Session, by: By, action: str, subject: str, site_id: str, d
 
 
 def _undo(session: Session, decision: Decision, by: By) -> None:
-    if decision.case_id is None:
+    if decision.actor == "policy" or decision.case_id is None:
         raise ModerationError(
             "conflict", "not_undoable", "decision: a policy made it; decide the comment instead", "decision"
         )
@@ -181,7 +182,9 @@ def _undo(session: Session, decision: Decision, by: By) -> None:
     case.escalated = decision.before["escalated"]
     if not (case.origin == "moderator" and case.opened_at == decision.at):  # that one was never in the queue
         case.closed_at = None
-    for report in session.scalars(select(Report).where(Report.case_id == case.id, Report.decided_at == decision.at)):
+    for report in session.scalars(
+        select(Report).where(Report.comment_id == comment.id, Report.decided_at == decision.at)
+    ):
         report.upheld, report.decided_at = None, None
     decision.undone_at = at
     body = verdicts.described(decision)
@@ -190,11 +193,16 @@ def _undo(session: Session, decision: Decision, by: By) -> None:
         webhooks.enqueue(session, decision.site_id, event, body, comment)
 
 
-def _undoable(session: Session, decision: Decision, comment: Comment, case: Case) -> None:
+def stands(decision: Decision) -> None:
+    """Raises ModerationError if a decision was taken back or overturned."""
     if decision.undone_at is not None:
         raise conflict("undone", "decision", "it has been undone already")
     if decision.overturned_at is not None:
         raise conflict("overturned", "decision", "an appeal has overturned it")
+
+
+def _undoable(session: Session, decision: Decision, comment: Comment, case: Case) -> None:
+    stands(decision)
     allowed = sites.settings(session.get_one(Site, decision.site_id)).undo_seconds
     if now() > decision.at + timedelta(seconds=allowed):
         raise ModerationError(

@@ -1,4 +1,4 @@
-"""Stored comments as policies are tested on them, and the facts that a policy asks about."""
+"""Stored comments, as policies are tested on them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Function, Over, Select, and_, case, func, or_, select
+from sqlalchemy import Function, Over, Select, and_, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from serving.moderation.tables import Author, Comment, Decision, Revision, RevisionScores, Story
@@ -19,49 +19,13 @@ PAGE = 500  # comments read at a time
 VERDICTS: tuple[Verdict, ...] = ("keep", "remove", "feature")
 
 
-def facts_of(
-    session: Session,
-    comment: Comment,
-    text: str,
-    *,
-    role: str | None = None,
-    premoderated: bool | None = None,
-    first_attempt: bool = False,
-) -> Facts:
-    """What is known about a comment that is in the session's database, at the time it was posted.
-
-    `role` of its author and `premoderated` of its story are what the comment system said with it: they are not stored.
-    Comments posted before it count; of those, as rejected those that are so now.
-    """
-    earlier = or_(
-        Comment.posted_at < comment.posted_at,
-        and_(Comment.posted_at == comment.posted_at, Comment.id < comment.id),
-    )
-    comments = rejected = on_story = None
-    if comment.author_id is not None:
-        counts = select(func.count(), func.count(case((Comment.state == "rejected", 1))))
-        comments, rejected = session.execute(counts.where(Comment.author_id == comment.author_id, earlier)).one()
-    if comment.story_id is not None:
-        count = select(func.count()).select_from(Comment)
-        on_story = session.scalar(count.where(Comment.story_id == comment.story_id, earlier))
-    author, story = comment.author, comment.story
-    return Facts(
-        section=story.section if story else None,
-        author=AuthorFacts(
-            comments, rejected, _days(author.account_created_at if author else None, comment.posted_at), role
-        ),
-        story=StoryFacts(_hours(story.published_at if story else None, comment.posted_at), on_story, premoderated),
-        links=count_links(text),
-        first_attempt=first_attempt,
-    )
-
-
 def rows(session: Session, site: str, *, limit: int = 10_000) -> Iterator[Row]:
-    """A site's comments, the latest posted first, at most `limit`, each in its current wording.
+    """A site's comments, the latest posted first, at most `limit`, each in its current wording; without those that
+    their authors took back.
 
     Scores are the latest of a model that is not in shadow; none, if it has not been scored. Facts are those that the
-    policy was given for this wording, where it was asked; else what `facts_of` would count. The verdict is the latest
-    of a moderator on this wording that was not undone; a removal that was overturned counts as kept.
+    policy was given for this wording, where it was asked; else counted from the comments posted before. The verdict is
+    the latest of a moderator on this wording that was not undone; a removal that was overturned counts as kept.
     """
     found = iter(session.execute(_counted(site, limit)).yield_per(PAGE))
     while page := list(islice(found, PAGE)):
@@ -100,6 +64,7 @@ def _counted(site: str, limit: int) -> Select[Any]:
         .outerjoin(Story, Story.id == Comment.story_id)
         .outerjoin(Author, Author.id == Comment.author_id)
         .outerjoin(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
+        .where(Comment.deleted_at.is_(None))
         .order_by(Comment.posted_at.desc(), Comment.id.desc())
         .limit(limit)
     )

@@ -6,6 +6,7 @@ one, and what it would have done is recorded. live: decides. retired: was live, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,11 +16,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from serving import policy
-from serving.moderation import audit
-from serving.moderation.sites import SiteError
+from serving.moderation import audit, history, sites
+from serving.moderation.problems import conflict, invalid, missing
+from serving.moderation.tables import Decision as Decided
 from serving.moderation.tables import Policy as Version
-from serving.moderation.tables import PolicyState, Site
+from serving.moderation.tables import PolicyState
 from serving.policy import Decision, Facts, Policy, PolicyError, Rule
+from serving.policy.backtest import Report
+from serving.policy.backtest import backtest as compare
 from serving.store import now
 
 MAX_NOTE = 500  # characters
@@ -35,14 +39,6 @@ CHANGES: dict[PolicyState, frozenset[PolicyState]] = {
 DISPLACED: dict[PolicyState, PolicyState] = {"live": "retired", "shadow": "draft"}
 
 HOLD_ALL = Policy((Rule(action="hold"),))
-
-
-class VersionError(ValueError):
-    """A version cannot be found or changed. `field` is to blame; the message names it and the rule."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -71,12 +67,12 @@ def save(
 ) -> Version:
     """Keeps a text as the site's next version, a draft. `actor` is as the audit log has it.
 
-    Raises PolicyError if the text is no policy, VersionError for a note over 500 characters, SiteError for a site that
-    is not there.
+    Raises PolicyError if the text is no policy, ModerationError for a note over 500 characters, SiteError for a site
+    that is not there.
     """
     policy.parse(source)
     if note is not None and len(note) > MAX_NOTE:
-        raise VersionError("note", f"{len(note)} characters; at most {MAX_NOTE}")
+        raise invalid("note", f"{len(note)} characters; at most {MAX_NOTE}")
     _lock(session, site)
     latest = session.scalar(select(func.max(Version.version)).where(Version.site_id == site)) or 0
     row = Version(
@@ -94,10 +90,10 @@ def versions(session: Session, site: str) -> list[Version]:
 
 
 def find(session: Session, site: str, version: int) -> Version:
-    """A version by its number. Raises VersionError."""
+    """A version by its number. Raises ModerationError unknown_version."""
     found = session.scalar(select(Version).where(Version.site_id == site, Version.version == version))
     if found is None:
-        raise VersionError("version", f"the site {site[:64]!r} has no version {version}")
+        raise missing("version", f"the site {site[:64]!r} has no version {version}")
     return found
 
 
@@ -105,8 +101,8 @@ def change(session: Session, site: str, version: int, state: PolicyState, *, act
     """Puts a version into another state, and the one that was there before it out of it: live becomes retired, shadow a
     draft again. Without a live one the default policy holds. Nothing happens if it is in that state already.
 
-    Raises VersionError if there is no such version or no way from its state to this one, PolicyError if it is to be
-    live or in shadow and is no valid policy any more, SiteError for a site that is not there.
+    Raises ModerationError (unknown_version; policy_state: no way from its state to this one), PolicyError if it is to
+    be live or in shadow and is no valid policy any more, SiteError for a site that is not there.
     """
     _lock(session, site)
     row = find(session, site, version)
@@ -114,7 +110,7 @@ def change(session: Session, site: str, version: int, state: PolicyState, *, act
         return row
     if state not in CHANGES[row.state]:
         ways = ", ".join(sorted(CHANGES[row.state]))
-        raise VersionError("state", f"version {version} is {row.state}; from there it can become {ways}")
+        raise conflict("policy_state", "state", f"version {version} is {row.state}; from there it can become {ways}")
     if state in DISPLACED:
         policy.parse(row.source)
         other = session.scalar(select(Version).where(Version.site_id == site, Version.state == state))
@@ -132,18 +128,17 @@ def live(session: Session, site: str) -> Standing:
     A live version that an upgrade has made invalid (an attribute is gone) holds every comment, and the log says why:
     the rules that a site counts on must not fall away silently.
     """
-    return _standing(session, site, "live") or Standing(policy.DEFAULT)
+    return _standing(session, site)[0]
 
 
 def shadow(session: Session, site: str) -> Standing | None:
     """The version in shadow, if there is one that is valid."""
-    found = _standing(session, site, "shadow")
-    return None if found is None or found.policy is HOLD_ALL else found
+    return _standing(session, site)[1]
 
 
-def decide(session: Session, site: str, scores: dict[str, float], facts: Facts) -> Outcome:
+def decide(session: Session, site: str, scores: Mapping[str, float], facts: Facts) -> Outcome:
     """What the site's live policy does with a comment, with what its shadow would have done beside it."""
-    standing, beside = live(session, site), shadow(session, site)
+    standing, beside = _standing(session, site)
     decision = policy.decide(standing.policy, scores, facts)
     record = decision.record(facts) | {"version": standing.version}
     if beside is not None:
@@ -152,18 +147,45 @@ def decide(session: Session, site: str, scores: dict[str, float], facts: Facts) 
     return Outcome(decision, standing.id, record)
 
 
-def _standing(session: Session, site: str, state: PolicyState) -> Standing | None:
-    found = session.execute(
-        select(Version.id, Version.version, Version.source).where(Version.site_id == site, Version.state == state)
-    ).first()
-    if found is None:
-        return None
-    try:
-        return Standing(_parsed(found.source), found.id, found.version)
-    except PolicyError as error:
-        log = structlog.get_logger()
-        log.error("a policy is not valid any more", site=site, version=found.version, state=state, reason=str(error))
-        return Standing(HOLD_ALL, found.id, found.version)
+def shadowed(session: Session, site: str, version: int) -> dict[tuple[str, str], int]:
+    """What a version did while it was in shadow: how many comments by (live action, its action), as recorded."""
+    seen, would = Decided.rule["shadow"]["version"].as_integer(), Decided.rule["shadow"]["action"].as_string()
+    wanted = select(Decided.action, would, func.count()).where(
+        Decided.site_id == site, Decided.actor == "policy", seen == version
+    )
+    return {(did, other): count for did, other, count in session.execute(wanted.group_by(Decided.action, would))}
+
+
+def backtest(session: Session, site: str, source: str, *, limit: int = 5000, examples: int = 3) -> Report:
+    """What would change if a text went live: against the live policy, over the latest `limit` comments of the site.
+
+    Some 10,000 comments take a second or two. Raises PolicyError, SiteError.
+    """
+    draft = policy.parse(source)
+    sites.find(session, site)
+    rows = history.rows(session, site, limit=limit)
+    return compare(live(session, site).policy, draft, rows, examples=examples)
+
+
+def _standing(session: Session, site: str) -> tuple[Standing, Standing | None]:
+    """The policy that decides, and the one in shadow."""
+    wanted = select(Version.id, Version.version, Version.state, Version.source)
+    decides = Standing(policy.DEFAULT)
+    beside: Standing | None = None
+    for row in session.execute(wanted.where(Version.site_id == site, Version.state.in_(("live", "shadow")))):
+        found: Standing | None = None
+        try:
+            found = Standing(_parsed(row.source), row.id, row.version)
+        except PolicyError as error:
+            log = structlog.get_logger()
+            log.error(
+                "a policy is not valid any more", site=site, version=row.version, state=row.state, reason=str(error)
+            )
+        if row.state == "shadow":
+            beside = found
+        else:
+            decides = found or Standing(HOLD_ALL, row.id, row.version)
+    return decides, beside
 
 
 @lru_cache(256)
@@ -173,8 +195,7 @@ def _parsed(source: str) -> Policy:
 
 def _lock(session: Session, site: str) -> None:
     """Makes others who change this site's policies wait. Raises SiteError."""
-    if session.get(Site, site, with_for_update=True) is None:
-        raise SiteError("site", f"there is no site {site[:64]!r}")
+    session.refresh(sites.find(session, site), with_for_update=True)
 
 
 def _put(session: Session, row: Version, state: PolicyState, actor: str) -> None:

@@ -135,7 +135,7 @@ def apply(
     )
     session.add(decision)
     if decision.upheld is not None:
-        for report in standing(session, case.id):
+        for report in standing(session, comment.id):
             report.upheld, report.decided_at = decision.upheld, stroke.at
         for event in tell(state, featured, comment) or ["comment.kept"]:
             webhooks.enqueue(session, case.site_id, event, described(decision), comment)
@@ -160,10 +160,10 @@ def lock(session: Session, comment: Comment, case: Case) -> None:
     session.refresh(case, with_for_update=True)
 
 
-def standing(session: Session, case_id: str) -> list[Report]:
-    """The reports of a case that nobody withdrew or decided."""
+def standing(session: Session, comment_id: int) -> list[Report]:
+    """The reports of a comment that nobody withdrew or decided; some may have come after its last case was closed."""
     stands = (Report.withdrawn_at.is_(None), Report.upheld.is_(None))
-    return list(session.scalars(select(Report).where(Report.case_id == case_id, *stands).order_by(Report.id)))
+    return list(session.scalars(select(Report).where(Report.comment_id == comment_id, *stands).order_by(Report.id)))
 
 
 def tell(state: State, featured: bool, comment: Comment) -> list[webhooks.Event]:

@@ -61,3 +61,36 @@ document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
   if (opener) document.getElementById(opener.dataset.dialog).showModal();
 });
+
+// Dragging over a histogram sets the form's range, in steps of its bars, and shows it.
+const histogram = document.querySelector("[data-histogram] svg");
+if (histogram) {
+  const form = histogram.closest("form");
+  const bars = histogram.querySelectorAll(".slot").length;
+  const frame = histogram.querySelector(".window");
+  const unit = histogram.viewBox.baseVal.width / bars;
+  let start = null;
+  const place = (event) => {
+    const box = histogram.getBoundingClientRect();
+    return Math.min(bars - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * bars)));
+  };
+  const set = (one, other) => {
+    const [low, high] = [Math.min(one, other), Math.max(one, other) + 1];
+    form.elements.from.value = (low / bars).toFixed(2);
+    form.elements.to.value = (high / bars).toFixed(2);
+    frame.setAttribute("x", low * unit);
+    frame.setAttribute("width", (high - low) * unit);
+  };
+  histogram.addEventListener("pointerdown", (event) => {
+    start = place(event);
+    histogram.setPointerCapture(event.pointerId);
+    set(start, start);
+  });
+  histogram.addEventListener("pointermove", (event) => start !== null && set(start, place(event)));
+  histogram.addEventListener("pointerup", () => {
+    if (start === null) return;
+    start = null;
+    form.requestSubmit();
+  });
+  histogram.addEventListener("pointercancel", () => (start = null));
+}

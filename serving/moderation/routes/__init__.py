@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.moderation.routes import comments, queue, reports, sites
+from serving.moderation.routes import appeals, comments, decisions, hooks, queue, reports, sites
 
-ROUTERS: tuple[APIRouter, ...] = (sites.router, comments.router, reports.router, queue.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    sites.router,
+    comments.router,
+    reports.router,
+    queue.router,
+    decisions.router,
+    appeals.router,
+    hooks.router,
+)

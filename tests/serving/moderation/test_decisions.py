@@ -79,14 +79,14 @@ def test_a_verdict_changes_comment_case_reports_outbox_and_log_together(
             f"decision:{decision}",
         )
         assert list(audit.verify(session)) == []
-        site = world.site(session)
+        site = world.site_row(session)
         assert site.touched_at >= made.at
 
 
 def test_withdrawn_reports_have_no_outcome(world: World) -> None:
     case = world.case("c", "rita", "ron")
     with world.store.writing() as session:
-        session.query(Report).order_by(Report.id).first().withdrawn_at = world.site(session).created_at  # type: ignore[union-attr]
+        session.query(Report).order_by(Report.id).first().withdrawn_at = world.site_row(session).created_at  # type: ignore[union-attr]
     decided(world, case, "remove")
     with world.store.session() as session:
         assert [report.upheld for report in session.query(Report).order_by(Report.id)] == [None, True]

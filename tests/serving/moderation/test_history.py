@@ -61,53 +61,42 @@ def world(store: Store) -> Iterator[World]:
 
 
 def test_facts_are_those_of_the_time(world: World) -> None:
-    world.comment(world.ann, state="rejected")
-    world.comment(world.bob)
-    world.comment(world.ann)
-    last = world.comment(world.ann)
-    expected = Facts(
+    for author, state in (
+        (world.ann, "rejected"),
+        (world.bob, "published"),
+        (None, "published"),
+        (world.bob, "held"),
+        (world.ann, "published"),
+        (world.ann, "published"),
+    ):
+        world.comment(author, state=state)
+    world.session.add(Comment(site_id="other", external_id="x"))
+    rows = list(history.rows(world.session, "gazette"))
+    assert [row.id for row in rows] == ["c5", "c4", "c3", "c2", "c1", "c0"]
+    assert [row.id for row in history.rows(world.session, "gazette", limit=2)] == ["c5", "c4"]
+    assert [row.state for row in rows] == ["published", "published", "held", "published", "published", "rejected"]
+    assert rows[0].facts == Facts(
         section="politics",
-        author=AuthorFacts(comments=2, rejected=1, account_days=10.125, role="guest"),
-        story=StoryFacts(age_hours=5.0, comments=3, premoderated=True),
+        author=AuthorFacts(comments=2, rejected=1, account_days=10 + 5 / 24),
+        story=StoryFacts(age_hours=7.0, comments=5),
         links=1,
-        first_attempt=True,
     )
-    text = "See www.a.example"
-    given = {"role": "guest", "premoderated": True, "first_attempt": True}
-    assert history.facts_of(world.session, last, text, **given) == expected  # type: ignore[arg-type]
-    world.comment(world.ann)  # what comes later changes nothing
-    assert history.facts_of(world.session, last, text, **given) == expected  # type: ignore[arg-type]
+    counts = [(row.facts.author.comments, row.facts.author.rejected, row.facts.story.comments) for row in rows]
+    assert counts == [(2, 1, 5), (1, 1, 4), (1, 0, 3), (None, None, 2), (0, 0, 1), (0, 0, 0)]
+    assert {row.text for row in rows} == {"See www.a.example"}
+    assert all((row.scores, row.verdict) == (SCORES, None) for row in rows)
 
 
 def test_what_is_not_known_is_no_fact(world: World) -> None:
-    world.story.published_at = None
-    alone = world.comment(None, story_id=None)
-    assert history.facts_of(world.session, alone, "") == Facts(links=0)
+    world.comment(None, story_id=None)
     (row,) = history.rows(world.session, "gazette")
     assert row.facts == Facts(links=1)
 
 
-def test_stored_rows_have_the_facts_that_would_have_been_counted(world: World) -> None:
-    made = [
-        world.comment(author, state=state)
-        for author, state in (
-            (world.ann, "published"),
-            (world.bob, "rejected"),
-            (None, "published"),
-            (world.bob, "held"),
-            (world.ann, "rejected"),
-            (world.bob, "published"),
-        )
-    ]
-    elsewhere = Comment(site_id="other", external_id="x")
-    world.session.add(elsewhere)
-    world.session.flush()
-    rows = list(history.rows(world.session, "gazette"))
-    assert [row.id for row in rows] == [f"c{number}" for number in reversed(range(6))]
-    for comment, row in zip(reversed(made), rows, strict=True):
-        assert row.facts == history.facts_of(world.session, comment, "See www.a.example")
-        assert (row.text, row.state, row.scores, row.verdict) == ("See www.a.example", comment.state, SCORES, None)
-    assert [row.id for row in history.rows(world.session, "gazette", limit=2)] == ["c5", "c4"]
+def test_a_comment_that_its_author_took_back_is_left_out(world: World) -> None:
+    world.comment(world.ann)
+    world.comment(world.ann, deleted_at=START)
+    assert [row.id for row in history.rows(world.session, "gazette")] == ["c0"]
 
 
 def test_facts_that_a_policy_was_given_go_before_counting(world: World) -> None:

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from serving import policy
 from serving.moderation import audit, policies, sites
-from serving.moderation.policies import VersionError
+from serving.moderation.problems import ModerationError
 from serving.moderation.sites import SiteError
-from serving.moderation.tables import AuditEntry, Policy
+from serving.moderation.tables import AuditEntry, Comment, Decision, Policy, PolicyState, Revision, RevisionScores
 from serving.policy import Facts, PolicyError
 from serving.store import Store
 
@@ -32,7 +32,7 @@ def save(store: Store, site: str, source: str = HOLD, note: str | None = None) -
         return policies.save(session, site, source, actor="moderator:7", note=note).version
 
 
-def put(store: Store, site: str, version: int, state: policies.PolicyState) -> None:
+def put(store: Store, site: str, version: int, state: PolicyState) -> None:
     with store.writing() as session:
         policies.change(session, site, version, state, actor="moderator:7")
 
@@ -91,18 +91,18 @@ def test_every_change_is_in_the_audit_log(store: Store, site: str) -> None:
 def test_what_cannot_be_is_refused_and_changes_nothing(store: Store, site: str) -> None:
     with pytest.raises(PolicyError, match="rule 1: attribute"):
         save(store, site, HOLD.replace("insult", "wit"))
-    with pytest.raises(VersionError, match="note: 501 characters"):
+    with pytest.raises(ModerationError, match="note: 501 characters"):
         save(store, site, note="a" * 501)
     with pytest.raises(SiteError, match="no site"):
         save(store, "nowhere")
     assert states(store, site) == {}
     save(store, site)
     put(store, site, 1, "live")
-    with pytest.raises(VersionError, match="version 1 is live; from there it can become retired"):
+    with pytest.raises(ModerationError, match="version 1 is live; from there it can become retired"):
         put(store, site, 1, "shadow")
-    with pytest.raises(VersionError, match="has no version 2"):
+    with pytest.raises(ModerationError, match="has no version 2"):
         put(store, site, 2, "live")
-    with pytest.raises(VersionError, match="has no version 1"):
+    with pytest.raises(ModerationError, match="has no version 1"):
         put(store, "other", 1, "live")
     assert states(store, site) == {1: "live"}
 
@@ -158,3 +158,33 @@ def test_a_live_version_that_an_upgrade_broke_holds_everything_and_says_so(store
     with pytest.raises(PolicyError, match="an_attribute_of_old"):
         put(store, site, 2, "live")
     assert states(store, site) == {1: "live", 2: "draft"}
+
+
+def test_what_a_shadow_would_have_done_adds_up(store: Store, site: str) -> None:
+    save(store, site, FLAG)
+    save(store, site, HOLD)
+    put(store, site, 1, "live")
+    put(store, site, 2, "shadow")
+    with store.writing() as session:
+        for number, score in enumerate((0.9, 0.7, 0.1)):
+            comment = Comment(site_id=site, external_id=f"c{number}")
+            comment.revisions.append(Revision(number=1, text="A text."))
+            comment.revisions[0].scores.append(RevisionScores(model="evenhand 1", scores={"insult": score}))
+            session.add(comment)
+            session.flush()
+            outcome = policies.decide(session, site, {"insult": score}, Facts())
+            session.add(
+                Decision(
+                    site_id=site, comment_id=comment.id, revision=1, actor="policy",
+                    action=outcome.decision.action, policy_id=outcome.policy_id, rule=outcome.record,
+                )
+            )  # fmt: skip
+    with store.session() as session:
+        assert policies.shadowed(session, site, 2) == {("flag", "hold"): 2, ("accept", "accept"): 1}
+        assert policies.shadowed(session, site, 1) == {}
+        report = policies.backtest(session, site, HOLD.replace("0.5", "0.8"))
+        assert report.matrix == {("flag", "hold"): 1, ("flag", "accept"): 1, ("accept", "accept"): 1}
+        with pytest.raises(PolicyError):
+            policies.backtest(session, site, "rules = 3")
+        with pytest.raises(SiteError):
+            policies.backtest(session, "nowhere", HOLD)

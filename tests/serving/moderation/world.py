@@ -32,16 +32,17 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class World:
-    """A site, `daily`, in a store."""
+    """A site in a store."""
 
     store: Store
+    site: str = "daily"
 
     @classmethod
-    def made(cls, store: Store, **settings: Any) -> World:
+    def made(cls, store: Store, site: str = "daily", **settings: Any) -> World:
         with store.writing() as session:
-            sites.put(session, "daily", "The Daily Example", SiteSettings(**settings), "command")
-            session.add(Story(site_id="daily", external_id="s1", title="Council closes the road", section="politics"))
-        return cls(store)
+            sites.put(session, site, "The Daily Example", SiteSettings(**settings), "command")
+            session.add(Story(site_id=site, external_id="s1", title="Council closes the road", section="politics"))
+        return cls(store, site)
 
     def moderator(self, name: str = "", role: str = "moderator", only: tuple[str, ...] = ()) -> int:
         with self.store.writing() as session:
@@ -58,15 +59,14 @@ class World:
         text: str = TEXT,
         state: State = "published",
         score: float = 0.8,
-        site: str = "daily",
     ) -> str:
         """A scored comment; its id."""
         external = external or f"c{next(_numbers)}"
         with self.store.writing() as session:
-            who = session.query(Author).filter_by(site_id=site, external_id=author).one_or_none()
-            who = who or Author(site_id=site, external_id=author, name=author.title())
-            story = session.query(Story).filter_by(site_id=site).one_or_none()
-            row = Comment(site_id=site, external_id=external, state=state, author=who, story=story)
+            who = session.query(Author).filter_by(site_id=self.site, external_id=author).one_or_none()
+            who = who or Author(site_id=self.site, external_id=author, name=author.title())
+            story = session.query(Story).filter_by(site_id=self.site).one_or_none()
+            row = Comment(site_id=self.site, external_id=external, state=state, author=who, story=story)
             revision = Revision(number=1, text=text, digest=b"0" * 32, language="en")
             scores = {"report_worthy": score, "incivility": score, "constructive": 1 - score}
             revision.scores.append(RevisionScores(model="evenhand-minilm 0.2.0", scores=scores))
@@ -101,10 +101,8 @@ class World:
             row = session.get_one(Case, case)
             row.claimed_by, row.leased_until = moderator, now() + timedelta(seconds=seconds)
 
-    @staticmethod
-    def row(session: Session, comment: str, site: str = "daily") -> Comment:
-        return session.query(Comment).filter_by(site_id=site, external_id=comment).one()
+    def row(self, session: Session, comment: str) -> Comment:
+        return session.query(Comment).filter_by(site_id=self.site, external_id=comment).one()
 
-    @staticmethod
-    def site(session: Session) -> Site:
-        return session.get_one(Site, "daily")
+    def site_row(self, session: Session) -> Site:
+        return session.get_one(Site, self.site)
