@@ -379,7 +379,8 @@ def test_the_styles_of_a_page_do_not_reach_it(page: Page, stage: Stage) -> None:
         """() => [...document.querySelectorAll("evenhand-report")].map((host) => {
             const inner = host.shadowRoot.querySelector("dialog, button");
             const style = getComputedStyle(inner);
-            return [inner.localName, parseFloat(style.fontSize), style.letterSpacing, inner.getBoundingClientRect().width];
+            const { width } = inner.getBoundingClientRect();
+            return [inner.localName, parseFloat(style.fontSize), style.letterSpacing, width];
         })"""
     )
     assert {name for name, *_ in shown} == {"button", "dialog"}
