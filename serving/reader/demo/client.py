@@ -40,11 +40,13 @@ class Evenhand:
             return False
         return True
 
-    async def put(self, comment: Comment, story: Story, url: str, author: str, *, nudge: bool) -> dict[str, Any]:
+    async def put(
+        self, comment: Comment, story: Story, url: str, author: dict[str, str], nudge: bool
+    ) -> dict[str, Any]:
         """Sends a comment, with what it is a comment on; answers what the policy decided."""
         body = {
             "text": comment.text,
-            "author": {"id": author, "name": comment.author},
+            "author": author,
             "story": {
                 "id": story.id,
                 "url": url,

@@ -143,8 +143,9 @@ class Newspaper:
         return comment.decision
 
     async def _send(self, comment: Comment, *, nudge: bool = False) -> dict[str, Any]:
-        author = self._reader(comment.author).id
-        return await self.evenhand.put(comment, self.story, self.url, author, nudge=nudge)
+        role = "guest" if comment.author == GUEST else "subscriber"
+        author = {"id": self._reader(comment.author).id, "name": comment.author, "role": role}
+        return await self.evenhand.put(comment, self.story, self.url, author, nudge)
 
     def _reader(self, name: str) -> Reader:
         key = self.board.secret("readers").encode()

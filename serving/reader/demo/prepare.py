@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from serving import keys
-from serving.moderation import hooks, moderators, sites
+from serving.moderation import hooks, moderators, policies, sites
 from serving.moderation.moderators import ModeratorError
 from serving.moderation.sites import SiteSettings
 from serving.moderation.tables import Hook, Site
@@ -21,6 +21,7 @@ from serving.store import Store
 
 SITE = "demo"
 NAME = "The Tidewick Courier"
+POLICY = Path(__file__).parent / "policy.toml"
 ACCOUNTS = ("demo", "demo-editor")  # two, because an appeal is for somebody else than who removed the comment
 REDRESS = "Write to the readers’ editor of The Tidewick Courier, Quay Cross, Tidewick. This is a demonstration."
 
@@ -34,6 +35,8 @@ def prepare(settings: Settings) -> Newspaper:
         with store.writing() as session:
             if session.get(Site, SITE) is None:
                 sites.put(session, SITE, NAME, SiteSettings(redress=REDRESS), "command")
+                policies.save(session, SITE, POLICY.read_text(encoding="utf-8"), actor="command", note="The first one.")
+                policies.change(session, SITE, 1, "live", actor="command")
             secret = _hook(session, board, settings)
             for name in ACCOUNTS:
                 _account(session, board, name, local=settings.mode == "local")
