@@ -24,6 +24,7 @@ from serving.errors import ApiError
 from serving.keys import KeyRing
 from serving.learning.following import Follower
 from serving.metrics import Metrics
+from serving.moderation import keeping
 from serving.moderation import routes as moderation
 from serving.moderation.sending import Sender
 from serving.reader import script
@@ -64,6 +65,7 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service))))
         sender = Sender(store, metrics, settings.mode)
         sending = asyncio.create_task(sender.run())
+        tasks.add(asyncio.create_task(keeping.run(store)))
         if newspaper:
             tasks.add(asyncio.create_task(newspaper.open()))
         yield

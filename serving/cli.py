@@ -19,6 +19,7 @@ from rich.text import Text
 from serving import accounts, admin, rehearsal
 from serving.learning import commands as learning
 from serving.mendable import one_line_errors
+from serving.moderation import commands
 from serving.policy import commands as policy
 from serving.reader import commands as reader
 from serving.tables import Board, Row, open_console, plain, print_board
@@ -39,6 +40,11 @@ app = typer.Typer(
 app.command()(admin.reload)
 app.command("import")(reader.import_)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(commands.sites, name="sites")
+app.add_typer(commands.hooks, name="hooks")
+app.add_typer(commands.audit, name="audit")
+app.add_typer(commands.privacy, name="privacy")
+app.command()(commands.transparency)
 app.add_typer(accounts.moderators, name="moderators")
 app.add_typer(rehearsal.coral, name="coral")
 app.add_typer(learning.labels, name="labels")

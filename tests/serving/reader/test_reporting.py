@@ -21,9 +21,9 @@ from serving.moderation.submissions import Submission
 from serving.moderation.tables import Comment, Report, Verdict
 from serving.store import Store, now
 from tests import databases
-from tests.serving.reader.publisher import HOSTILE, publishing
-from tests.serving.console.browsing import browser as launched
 from tests.service import running
+from tests.serving.console.browsing import browser as launched
+from tests.serving.reader.publisher import HOSTILE, publishing
 
 QUESTION = "Unsuitable or offensive? Report this comment"
 GERMAN = '{"report":"Unpassend? Kommentar melden","title":"Kommentar melden","send":"Melden","lang":"de"}'
@@ -41,7 +41,9 @@ class Stage:
 
 def page_of(service: str, key: str, body: str, site: str = "paper", extra: str = "") -> tuple[str, str]:
     script = f'<script src="{service}/report.js" data-site="{site}" data-key="{key}" {extra} defer></script>'
-    top = '<!DOCTYPE html><html lang="en"><head><title>A story</title><meta name="viewport" content="width=device-width">'
+    top = (
+        '<!DOCTYPE html><html lang="en"><head><title>A story</title><meta name="viewport" content="width=device-width">'
+    )
     return "text/html", f"{top}{script}</head><body><main><h1>A story</h1>{body}</main></body></html>"
 
 
@@ -111,7 +113,9 @@ def page(context: BrowserContext, stage: Stage) -> Iterator[Page]:
     """A page whose console must stay silent, that talks to nobody but publisher and service."""
     page = context.new_page()
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if "Failed to load resource" not in message.text else None)
+    page.on(
+        "console", lambda message: said.append(message.text) if "Failed to load resource" not in message.text else None
+    )
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda r: None if r.url.startswith((stage.url, stage.service)) else said.append(r.url))
     yield page
@@ -258,7 +262,9 @@ def test_a_second_report_says_that_there_was_a_first(page: Page, stage: Stage) -
         begin(page, f"{stage.url}/known", "c1")
         send(page, "It threatens someone")
         expect(page.get_by_role("status")).to_contain_text(expected)
-    assert [report.reason for report in found(stage, "c1") if report.reporter.external_id == "reader-77"] == ["threatening"]
+    assert [report.reason for report in found(stage, "c1") if report.reporter.external_id == "reader-77"] == [
+        "threatening"
+    ]
     assert page.evaluate("localStorage.length") == 0
 
 
@@ -373,7 +379,8 @@ def test_the_styles_of_a_page_do_not_reach_it(page: Page, stage: Stage) -> None:
         """() => [...document.querySelectorAll("evenhand-report")].map((host) => {
             const inner = host.shadowRoot.querySelector("dialog, button");
             const style = getComputedStyle(inner);
-            return [inner.localName, parseFloat(style.fontSize), style.letterSpacing, inner.getBoundingClientRect().width];
+            const { width } = inner.getBoundingClientRect();
+            return [inner.localName, parseFloat(style.fontSize), style.letterSpacing, width];
         })"""
     )
     assert {name for name, *_ in shown} == {"button", "dialog"}
