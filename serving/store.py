@@ -109,7 +109,9 @@ class Store:
         """Raises StoreError if the URL cannot be understood."""
         try:
             parsed = make_url(url)
-            self.engine: Engine = create_engine(parsed, pool_pre_ping=True)
+            # Days are counted in UTC, whatever the server's own zone is.
+            utc = {"options": "-c timezone=utc"} if parsed.get_backend_name() == "postgresql" else {}
+            self.engine: Engine = create_engine(parsed, pool_pre_ping=True, connect_args=utc)
             self._writer: Engine = self.engine.execution_options(writes=True)
             self._turns = Turns()
             self._guard, self._forgetting = threading.Lock(), threading.Lock()

@@ -9,6 +9,7 @@ from serving.moderation.routes import (
     comments,
     decisions,
     hooks,
+    policies,
     privacy,
     queue,
     reports,
@@ -28,4 +29,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     statements.router,
     transparency.router,
     privacy.router,
+    policies.router,
 )

@@ -16,7 +16,7 @@ PAPER = Path(__file__).parent / "paper.toml"
 
 @dataclass(frozen=True)
 class Story:
-    """The article that is commented on."""
+    """The article that is commented on. `reasons`: why a comment was removed, as this newspaper tells its authors."""
 
     id: str
     section: str
@@ -25,11 +25,13 @@ class Story:
     byline: str
     role: str
     paragraphs: tuple[str, ...]
+    reasons: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment as the newspaper has it. `decision` and `reason`: why it is hidden, for its author.
+    """A comment as the newspaper has it. `decision` and `reason`: of its removal, for its author; `appeal`: open,
+    upheld (the removal stands) or overturned.
 
     `sequence` is that of the last event applied; `change` counts changes of the whole board, for pages that watch it.
     """
@@ -43,7 +45,7 @@ class Comment:
     featured: bool = False
     decision: str | None = None
     reason: str | None = None
-    appealed: bool = False
+    appeal: str | None = None
     sequence: int = 0
     change: int = 0
 

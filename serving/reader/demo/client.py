@@ -40,11 +40,13 @@ class Evenhand:
             return False
         return True
 
-    async def put(self, comment: Comment, story: Story, url: str, author: str, *, nudge: bool) -> dict[str, Any]:
+    async def put(
+        self, comment: Comment, story: Story, url: str, author: dict[str, str], nudge: bool
+    ) -> dict[str, Any]:
         """Sends a comment, with what it is a comment on; answers what the policy decided."""
         body = {
             "text": comment.text,
-            "author": {"id": author, "name": comment.author},
+            "author": author,
             "story": {
                 "id": story.id,
                 "url": url,
@@ -61,12 +63,12 @@ class Evenhand:
         return answer
 
     async def statement(self, decision: str) -> bytes:
-        """The statement of reasons for a decision, as its author may download it."""
-        return (await self._call("GET", f"/v1/decisions/{quote(decision)}/statement")).content
+        """The statement of reasons for a removal, as text for the comment's author."""
+        return (await self._call("GET", f"/v1/decisions/{quote(decision)}/statement?format=text")).content
 
-    async def appeal(self, decision: str, text: str) -> None:
-        """Sends an author's appeal against a decision."""
-        await self._call("POST", "/v1/appeals", {"decision": decision, "text": text})
+    async def appeal(self, decision: str, author: str, text: str) -> None:
+        """Passes on what a comment's author says against its removal."""
+        await self._call("POST", f"/v1/decisions/{quote(decision)}/appeal", {"author": author, "text": text})
 
     @property
     def _site(self) -> str:

@@ -109,18 +109,15 @@ class Newspaper:
             return False
         told = event.get("comment")
         comment = self.board.comments.get(told["id"]) if told else None
-        sequence = event.get("sequence", 0)
-        if told and comment and sequence > comment.sequence:  # an older one, sent again, changes nothing
-            self.board.put(
-                replace(
-                    comment,
-                    state=told["state"],
-                    featured=told["featured"],
-                    decision=event.get("decision") or comment.decision,
-                    reason=event.get("reason") or comment.reason,
-                    sequence=sequence,
-                )
-            )
+        if told and comment and event["sequence"] > comment.sequence:  # an older one, sent again, changes nothing
+            changed = replace(comment, state=told["state"], featured=told["featured"], sequence=event["sequence"])
+            decision = event.get("decision", {})
+            if event["event"] == "comment.removed":
+                words = self.story.reasons.get(decision.get("reason"))
+                changed = replace(changed, decision=decision["id"], reason=words, appeal=None)
+            elif event["event"] == "appeal.decided":
+                changed = replace(changed, appeal=event["appeal"]["state"])
+            self.board.put(changed)
         return True
 
     async def statement(self, reader: Reader, id: str) -> bytes:
@@ -132,13 +129,12 @@ class Newspaper:
 
     async def appeal(self, reader: Reader, id: str, text: str) -> None:
         """Passes on an appeal of a removed comment's author. Raises RuleError."""
-        decision = self._removed(reader, id)
         try:
-            await self.evenhand.appeal(decision, text.strip())
+            await self.evenhand.appeal(self._removed(reader, id), reader.id, text.strip())
         except RefusedError as error:
             if error.status != 409:  # that is: appealed already
-                raise RuleError(error.words) from error
-        self.board.put(replace(self.board.comments[id], appealed=True))
+                raise RuleError(f"Your appeal could not be sent. {error.words}") from error
+        self.board.put(replace(self.board.comments[id], appeal="open"))
 
     def _removed(self, reader: Reader, id: str) -> str:
         comment = self.board.comments.get(id)
@@ -147,8 +143,9 @@ class Newspaper:
         return comment.decision
 
     async def _send(self, comment: Comment, *, nudge: bool = False) -> dict[str, Any]:
-        author = self._reader(comment.author).id
-        return await self.evenhand.put(comment, self.story, self.url, author, nudge=nudge)
+        role = "guest" if comment.author == GUEST else "subscriber"
+        author = {"id": self._reader(comment.author).id, "name": comment.author, "role": role}
+        return await self.evenhand.put(comment, self.story, self.url, author, nudge)
 
     def _reader(self, name: str) -> Reader:
         key = self.board.secret("readers").encode()

@@ -148,10 +148,8 @@ async def statement(id: str, request: Request) -> Response:
         content = await paper.statement(paper.reader(request.cookies.get(COOKIE)), id)
     except RuleError as error:
         raise ApiError(404, "not_found", str(error)) from None
-    name = f"statement-of-reasons-{id}.json"
-    return Response(
-        content, media_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    headers = {"Content-Disposition": f'attachment; filename="statement-of-reasons-{id}.txt"'}
+    return Response(content, media_type="text/plain", headers=headers)
 
 
 @router.post("/comments/{id}/appeal")

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from serving import keys
-from serving.moderation import moderators, sites
+from serving.moderation import hooks, moderators, policies, sites
 from serving.moderation.moderators import ModeratorError
 from serving.moderation.sites import SiteSettings
 from serving.moderation.tables import Hook, Site
@@ -21,6 +21,7 @@ from serving.store import Store
 
 SITE = "demo"
 NAME = "The Tidewick Courier"
+POLICY = Path(__file__).parent / "policy.toml"
 ACCOUNTS = ("demo", "demo-editor")  # two, because an appeal is for somebody else than who removed the comment
 REDRESS = "Write to the readers’ editor of The Tidewick Courier, Quay Cross, Tidewick. This is a demonstration."
 
@@ -34,7 +35,9 @@ def prepare(settings: Settings) -> Newspaper:
         with store.writing() as session:
             if session.get(Site, SITE) is None:
                 sites.put(session, SITE, NAME, SiteSettings(redress=REDRESS), "command")
-            secret = _hook(session, board, f"{settings.address}/demo/hook")
+                policies.save(session, SITE, POLICY.read_text(encoding="utf-8"), actor="command", note="The first one.")
+                policies.change(session, SITE, 1, "live", actor="command")
+            secret = _hook(session, board, settings)
             for name in ACCOUNTS:
                 _account(session, board, name, local=settings.mode == "local")
         key = page_key = None
@@ -67,13 +70,12 @@ def greeting(settings: Settings, newspaper: Newspaper) -> str:
     )
 
 
-def _hook(session: Session, board: Board, address: str) -> str:
+def _hook(session: Session, board: Board, settings: Settings) -> str:
     """The secret of the site's hook, made or led to the present address."""
+    address = f"{settings.address}/demo/hook"
     row = session.get(Hook, board.secrets.get("hook", ""))
-    if row is None:
-        row = Hook(site_id=SITE, url=address, secret=secrets.token_urlsafe(32))
-        session.add(row)
-        session.flush()
+    if row is None or row.disabled_at:
+        row = hooks.add(session, SITE, address, [], settings.mode, "command")
         board.secrets["hook"] = row.id
     row.url = address
     return row.secret

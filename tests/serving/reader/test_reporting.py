@@ -21,9 +21,9 @@ from serving.moderation.submissions import Submission
 from serving.moderation.tables import Comment, Report, Verdict
 from serving.store import Store, now
 from tests import databases
-from tests.serving.reader.publisher import HOSTILE, publishing
-from tests.serving.console.browsing import browser as launched
 from tests.service import running
+from tests.serving.console.browsing import browser as launched
+from tests.serving.reader.publisher import HOSTILE, publishing
 
 QUESTION = "Unsuitable or offensive? Report this comment"
 GERMAN = '{"report":"Unpassend? Kommentar melden","title":"Kommentar melden","send":"Melden","lang":"de"}'
@@ -379,7 +379,8 @@ def test_the_styles_of_a_page_do_not_reach_it(page: Page, stage: Stage) -> None:
         """() => [...document.querySelectorAll("evenhand-report")].map((host) => {
             const inner = host.shadowRoot.querySelector("dialog, button");
             const style = getComputedStyle(inner);
-            return [inner.localName, parseFloat(style.fontSize), style.letterSpacing, inner.getBoundingClientRect().width];
+            const { width } = inner.getBoundingClientRect();
+            return [inner.localName, parseFloat(style.fontSize), style.letterSpacing, width];
         })"""
     )
     assert {name for name, *_ in shown} == {"button", "dialog"}
