@@ -17,7 +17,17 @@ from serving.moderation.comments import Given
 from serving.moderation.decisions import By
 from serving.moderation.reports import Filing
 from serving.moderation.submissions import Submission
-from serving.moderation.tables import Author, Case, Comment, Decision, Delivery, Hook, Revision, RevisionScores
+from serving.moderation.tables import (
+    AuditEntry,
+    Author,
+    Case,
+    Comment,
+    Decision,
+    Delivery,
+    Hook,
+    Revision,
+    RevisionScores,
+)
 from serving.store import Store, now
 from tests import databases
 from tests.service import running
@@ -150,7 +160,7 @@ def test_the_sites_live_policy_decides(world: World, action: str, left: tuple[st
     assert (decision.action, decision.policy_id, rows(world, Case)) == (action, version.id, cases)
     with world.store.session() as session:
         told = set(session.scalars(select(Delivery.event)))
-        logged = [entry.action for entry in session.scalars(select(audit.AuditEntry)) if "decision" in entry.action]
+        logged = [entry.action for entry in session.scalars(select(AuditEntry)) if "decision" in entry.action]
     assert (
         told
         == {
