@@ -188,6 +188,25 @@ async def _answer(request: Request, role: Role | None, handler: Handler, limiter
     if posted and not _ours(request):
         raise PageError(403, "That did not come from here", "The form was sent from another site's page. Log in again.")
     who = await to_thread.run_sync(_who, request, here)
+    try:
+        return await _admitted(request, here, who, role, handler, limiter)
+    except PageError as error:
+        if who is None:
+            raise  # serving/dialects/console.py makes a page of it without a frame
+        call = Call(request, here, who, Form())
+        context = {"title": error.title, "message": error.message, "back": error.back, "request_id": ""}
+        return _with_headers(call.page("error.html", error.status_code, **context))
+
+
+async def _admitted(
+    request: Request,
+    here: Service,
+    who: Visitor | None,
+    role: Role | None,
+    handler: Handler,
+    limiter: CapacityLimiter | None,
+) -> Response:
+    posted = request.method == "POST"
     if role is not None:
         if who is None:
             return _asked_to_log_in(request, posted)
@@ -199,6 +218,10 @@ async def _answer(request: Request, role: Role | None, handler: Handler, limiter
         message = "You have logged in again since. Go back, load the page again, and repeat."
         raise PageError(403, "This form is of another session", message)
     answer = await to_thread.run_sync(handler, Call(request, here, who, form), limiter=limiter)
+    return _with_headers(answer)
+
+
+def _with_headers(answer: Response) -> Response:
     for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
     return answer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from serving.console import words
 from serving.moderation import moderators
 from serving.store import now
 
@@ -95,5 +96,12 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-environment.globals |= {"static": static, "may": moderators.may, "navigation": [], "now": now}
-environment.filters |= {"ago": ago, "clock": clock, "iso": iso, "percent": percent, "counted": counted}
+def web(address: str | None) -> str | None:
+    """An address that a link may lead to; None for another scheme than http, such as javascript."""
+    return address if address and address.lower().startswith(("https://", "http://")) else None
+
+
+environment.globals |= {"static": static, "may": moderators.may, "navigation": [], "now": now, "words": words}
+environment.filters |= {
+    "ago": ago, "clock": clock, "counted": counted, "iso": iso, "percent": percent, "plain": words.plain, "web": web,
+}  # fmt: skip

@@ -15,6 +15,9 @@ def _page(error: ApiError, request: HTTPConnection) -> tuple[int, str]:
     status = error.status_code
     page = render(
         "error.html",
+        me=None,
+        here=request.url.path,
+        token="",
         title=error.title if isinstance(error, PageError) else TITLES.get(status, "That did not work"),
         message=error.message if isinstance(error, PageError) else ADVICE.get(status, error.message),
         back=error.back if isinstance(error, PageError) else "/console/queue",

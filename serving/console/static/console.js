@@ -2,6 +2,8 @@
 // is clicked, a <details> opened and given the focus, a field given the focus. The preference "keys" turns it off.
 "use strict";
 
+document.documentElement.classList.add("scripted");
+
 const typing = (target) => target.closest("input:not([type=checkbox], [type=radio], [type=submit]), textarea, select");
 
 function use(element) {
