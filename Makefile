@@ -5,6 +5,8 @@ PYTHON ?= python3
 # Stages in order; the last one's network becomes the artifact.
 RECIPE ?= training/recipes/minilm.toml training/recipes/minilm-2.toml
 DATA   ?= $(or $(EVENHAND_DATA_DIR),data)
+# A made-up newspaper to try everything on: never where others can come in, unless asked for by DEMO=1.
+DEMO   ?= $(if $(filter keys,$(EVENHAND_MODE)),,1)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Two environments: .venv serves and stays small; .venv-dev trains and tests, so it holds torch.
@@ -16,8 +18,8 @@ BIN := .venv-dev/bin
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/ready ## Serve the HTTP API on 127.0.0.1:8000; HOST=0.0.0.0 PORT=9000 change that
-	@exec .venv/bin/evenhand serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+run: .venv/ready ## Serve API, console and a demo on 127.0.0.1:8000; HOST=0.0.0.0 PORT=9000 change that, DEMO= leaves it out
+	@exec .venv/bin/evenhand serve $(if $(DEMO),--demo) $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: lint types unit ## Run all checks: lint, types, unit
 

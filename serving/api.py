@@ -24,8 +24,12 @@ from serving.errors import ApiError
 from serving.keys import KeyRing
 from serving.learning.following import Follower
 from serving.metrics import Metrics
+from serving.moderation import keeping
 from serving.moderation import routes as moderation
 from serving.moderation.sending import Sender
+from serving.reader import script
+from serving.reader.demo import pages as demo_pages
+from serving.reader.demo.newspaper import Newspaper
 from serving.requests import Requests
 from serving.service import Service
 from serving.settings import Settings
@@ -33,9 +37,10 @@ from serving.sites import Sites
 from serving.store import Store
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Verifies the artifact at once and loads it while the server already answers
-    `/healthz`; `/readyz` says when a warm-up prediction has run. Opens the database when it starts.
+def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAPI:
+    """The application, with the pages of a demo newspaper if one is given. Verifies the artifact at once and loads it
+    while the server already answers `/healthz`; `/readyz` says when a warm-up prediction has run. Opens the database
+    when it starts.
 
     Raises ArtifactError, StoreError, and SitesError for a bad file of Coral sites.
     """
@@ -60,6 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service))))
         sender = Sender(store, metrics, settings.mode)
         sending = asyncio.create_task(sender.run())
+        tasks.add(asyncio.create_task(keeping.run(store)))
+        if newspaper:
+            tasks.add(asyncio.create_task(newspaper.open()))
         yield
         sender.stop()
         await asyncio.gather(sending, return_exceptions=True)
@@ -83,6 +91,10 @@ def create_app(settings: Settings) -> FastAPI:
     for router in moderation.ROUTERS:
         app.include_router(router)
     app.include_router(console.router)
+    app.include_router(script.router)
+    if newspaper:
+        app.state.newspaper = newspaper
+        app.include_router(demo_pages.router)
     app.add_middleware(cors.BrowserCalls)
     app.add_middleware(
         Requests,

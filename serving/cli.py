@@ -19,7 +19,9 @@ from rich.text import Text
 from serving import accounts, admin, rehearsal
 from serving.learning import commands as learning
 from serving.mendable import one_line_errors
+from serving.moderation import commands
 from serving.policy import commands as policy
+from serving.reader import commands as reader
 from serving.tables import Board, Row, open_console, plain, print_board
 
 if TYPE_CHECKING:
@@ -36,7 +38,13 @@ app = typer.Typer(
 )
 
 app.command()(admin.reload)
+app.command("import")(reader.import_)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(commands.sites, name="sites")
+app.add_typer(commands.hooks, name="hooks")
+app.add_typer(commands.audit, name="audit")
+app.add_typer(commands.privacy, name="privacy")
+app.command()(commands.transparency)
 app.add_typer(accounts.moderators, name="moderators")
 app.add_typer(rehearsal.coral, name="coral")
 app.add_typer(learning.labels, name="labels")
@@ -73,6 +81,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port. [default: 8000]")] = None,
     model: _Model = None,
+    demo: Annotated[bool, typer.Option("--demo", help="With a made-up newspaper, to try the entire loop.")] = False,
 ) -> None:
     """Serve the HTTP API. Settings come from EVENHAND_… variables; options given here go first."""
     with one_line_errors():
@@ -84,10 +93,17 @@ def serve(
 
         settings = read(host=host, port=port, model=model)
         logs.configure(settings.log_level)
-        api = create_app(settings)
+        newspaper = None
+        if demo:
+            from serving.reader.demo import prepare
+
+            newspaper = prepare.prepare(settings)
+        api = create_app(settings, newspaper)
         store = api.state.service.store
         store.open()  # here, so that what is wrong with it is one line
         typer.echo(f"evenhand listens on {settings.address}. Try:\n  {_example(settings)}", err=True)
+        if newspaper:
+            typer.echo(prepare.greeting(settings, newspaper), err=True)
         if settings.mode == "keys" and not any(key.revoked_at is None for key in keys.every(store)):
             typer.echo("No key exists yet, so nobody can call it: evenhand keys create NAME", err=True)
         # Our own middleware logs requests: uvicorn's lines would hold query strings, where keys may be.

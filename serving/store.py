@@ -34,6 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LONGEST_WAIT = 10.0  # seconds that a writer waits for others
+FORGET_TRIES = 3  # of LONGEST_WAIT seconds each
 
 
 class StoreError(ValueError):
@@ -108,9 +109,13 @@ class Store:
         """Raises StoreError if the URL cannot be understood."""
         try:
             parsed = make_url(url)
-            self.engine: Engine = create_engine(parsed, pool_pre_ping=True)
+            # Days are counted in UTC, whatever the server's own zone is.
+            utc = {"options": "-c timezone=utc"} if parsed.get_backend_name() == "postgresql" else {}
+            self.engine: Engine = create_engine(parsed, pool_pre_ping=True, connect_args=utc)
             self._writer: Engine = self.engine.execution_options(writes=True)
             self._turns = Turns()
+            self._guard, self._forgetting = threading.Lock(), threading.Lock()
+            self._asked = self._forgotten = 0  # numbers of calls of `forget`
         except (ArgumentError, ImportError) as error:
             raise StoreError(f"database_url: no database can be opened by it ({type(error).__name__})") from None
         self.shown = parsed.render_as_string(hide_password=True)
@@ -156,6 +161,34 @@ class Store:
         except (SQLAlchemyError, CommandError, OSError) as error:
             raise StoreError(f"database_url: {self.shown}: {getattr(error, 'orig', None) or error}") from None
 
+    def forget(self) -> None:
+        """Rewrites SQLite's file, so that nothing is left in it of what was erased: neither in free pages, nor in the
+        gaps of others, nor in the log. Writers wait meanwhile. One run does for all who asked before it began.
+
+        PostgreSQL's own vacuum sees to that in its time.
+        """
+        if not self.one_writer:
+            return
+        with self._guard:
+            self._asked += 1
+            mine = self._asked
+        with self._forgetting:
+            if self._forgotten >= mine:
+                return
+            with self._turn():
+                served = self._asked
+                connection = self.engine.raw_connection()
+                try:
+                    cursor = connection.cursor()
+                    cursor.execute("VACUUM")
+                    for _ in range(FORGET_TRIES):  # readers of the old state hold the log open
+                        if cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                            break
+                    cursor.close()
+                finally:
+                    connection.close()
+            self._forgotten = served
+
     def close(self) -> None:
         """Closes the connections."""
         self.engine.dispose()
@@ -199,6 +232,7 @@ def _sqlite(connection: Any, _: Any) -> None:
         f"busy_timeout={LONGEST_WAIT * 1000:.0f}",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # most of what is erased is gone at once; `Store.forget` sees to the rest
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

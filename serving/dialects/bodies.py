@@ -98,7 +98,7 @@ def complaint(error: ValidationError, content: Any) -> ApiError:
         elif isinstance(content, list) and isinstance(part, int):
             place.append(part)
             content = content[part]
-    return invalid(tuple(place), first["msg"])
+    return invalid(tuple(place), first["msg"].removeprefix("Value error, "))
 
 
 def described(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

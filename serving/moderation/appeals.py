@@ -25,7 +25,7 @@ Outcome = Literal["upheld", "overturned"]  # of the decision: upheld stands, ove
 
 def find(session: Session, appeal_id: str) -> Appeal:
     """An appeal by its id. Raises ModerationError."""
-    found = session.get(Appeal, appeal_id)
+    found = session.get(Appeal, appeal_id) if appeal_id.isalnum() else None
     if found is None:
         raise missing("appeal")
     return found

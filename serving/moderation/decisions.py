@@ -37,7 +37,7 @@ __all__ = [
 
 def find(session: Session, decision_id: str) -> Decision:
     """A decision by its id. Raises ModerationError."""
-    found = session.get(Decision, decision_id)
+    found = session.get(Decision, decision_id) if decision_id.isalnum() else None
     if found is None:
         raise missing("decision")
     return found

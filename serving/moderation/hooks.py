@@ -57,7 +57,7 @@ def add(session: Session, site_id: str, url: str, events: Sequence[str], mode: M
 
 def find(session: Session, hook_id: str) -> Hook:
     """A hook that was not removed. Raises ModerationError."""
-    found = session.get(Hook, hook_id)
+    found = session.get(Hook, hook_id) if hook_id.isalnum() else None
     if found is None or found.disabled_at:
         raise missing("hook")
     return found

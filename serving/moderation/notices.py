@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from serving.moderation.submissions import Part
 
@@ -28,13 +28,14 @@ class Notice(Part):
     explanation: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
     legal_ground: str | None = Field(None, max_length=500, description="the law that it breaks")
     url: str | None = Field(None, max_length=2000, pattern=r"^https?://", description="where exactly it stands")
-    name: Line | None = None
-    email: Email | None = None
-    child_protection: bool = False
     good_faith: Literal[True] = Field(description="that the notice is accurate and complete to the best of belief")
+    child_protection: bool = False
+    name: Line | None = Field(None, validate_default=True)
+    email: Email | None = Field(None, validate_default=True)
 
-    @model_validator(mode="after")
-    def _somebody(self) -> Notice:
-        if not self.child_protection and (self.name is None or self.email is None):
-            raise ValueError("expected name and email; they may be left out with child_protection only (Art. 16(2)(c))")
-        return self
+    @field_validator("name", "email", mode="after")
+    @classmethod
+    def _somebody(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and not info.data.get("child_protection"):
+            raise ValueError("expected; it may be left out with child_protection only (Art. 16(2)(c))")
+        return value

@@ -10,19 +10,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from pydantic import Field, model_validator
-from sqlalchemy import func, select, update
+import sqlalchemy
+from pydantic import Field, ValidationInfo, field_validator
+from sqlalchemy import Table, and_, bindparam, func, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from serving import triage
-from serving.moderation import cases, sites
+from serving.moderation import cases, comments, sites
 from serving.moderation.notices import Notice
 from serving.moderation.problems import invalid
-from serving.moderation.rows import ensure
 from serving.moderation.submissions import OutsideId, Part, When
 from serving.moderation.tables import Author, Case, Comment, Decision, Report, Reporter, Site
+from serving.store import Moment
 
 MAX_DETAILS = 500  # characters
 AGAIN = 5  # readers
@@ -55,13 +57,24 @@ class Filing(Part):
     reason: triage.Reason
     details: str | None = Field(None, max_length=MAX_DETAILS, description="in the reader's words")
     revision: int | None = Field(None, ge=1, le=2**31 - 1)
-    notice: Notice | None = Field(None, description="needed with the reason illegal, and for no other")
+    notice: Notice | None = Field(
+        None, validate_default=True, description="needed with the reason illegal, and for no other"
+    )
 
-    @model_validator(mode="after")
-    def _noticed(self) -> Filing:
-        if (self.reason == "illegal") != (self.notice is not None):
-            raise ValueError("expected a notice with the reason illegal, and only with that")
-        return self
+    @field_validator("notice", mode="after")
+    @classmethod
+    def _noticed(cls, notice: Notice | None, info: ValidationInfo) -> Notice | None:
+        if "reason" in info.data and (info.data["reason"] == "illegal") != (notice is not None):
+            raise ValueError("expected with the reason illegal, and only with that")
+        return notice
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A reporter's row, and whether this report made it."""
+
+    id: int
+    made: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +86,44 @@ class Filed:
     opened: bool = False
 
 
-def file(session: Session, site: Site, comment: Comment, filing: Filing, now: datetime, *, believed: bool) -> Filed:
-    """Records a report; the same again changes nothing. `believed`: the caller is the comment system, so that the
-    age of the reader's account is as it says; what a page says of it could be anybody's invention.
+def file(session: Session, site_id: str, comment_id: str, filing: Filing, now: datetime, *, believed: bool) -> Filed:
+    """Records a report of a comment, by the id that its system gave; the same again changes nothing. `believed`: the
+    caller is the comment system, so that the age of the reader's account is as it says; what a page says of it could
+    be anybody's invention.
 
-    Raises LimitError, and ModerationError for a revision that never was. The session must be a writing one.
+    Raises SiteError, LimitError, and ModerationError for a comment or a revision that is not there. The session must be
+    a writing one.
     """
-    session.refresh(comment, with_for_update=True)  # what others decide on it at this moment comes before or after
-    number = filing.revision or comment.revision
-    if number > comment.revision:
-        raise invalid("revision", f"the comment has {comment.revision}")
-    reporter = _reporter(session, site, filing.reporter, now, believed)
-    key = {"reporter_id": reporter.id, "comment_id": comment.id, "revision": number, "reason": filing.reason}
-    known = session.scalars(select(Report).filter_by(**key)).first()
-    if comment.state == "rejected" or comment.deleted_at:
+    place = _place(session, site_id, comment_id)
+    number = filing.revision or place.revision
+    if number > place.revision:
+        raise invalid("revision", f"the comment has {place.revision}")
+    reader, known = _reader(session, site_id, place.id, number, filing, now, believed)
+    if place.state == "rejected" or place.deleted_at:
         return Filed("removed", known.case_id if known else None)
     if known and known.withdrawn_at is None:
-        return Filed(_became(known) or _kept(session, comment, number) or "already_reported", known.case_id)
-    if known is None:
-        _within_limit(session, site, reporter, now)
-    case, opened, state = _case(session, comment, number, reporter, filing, now)
-    if known is None:
-        known = Report(**key, at=now)
-        session.add(known)
-    elif known.upheld is not None:  # it was decided while it stood; to repeat it is no news
-        known.withdrawn_at = None
-        return Filed(_became(known) or "already_reported", known.case_id)
-    known.case_id, known.withdrawn_at = case.id, None
-    known.details = filing.details or known.details
-    known.notice = filing.notice.model_dump(mode="json", exclude_none=True) if filing.notice else known.notice
-    session.flush()
-    sites.touch(site)
-    return Filed(state, case.id, opened)
+        decided = _became(known.upheld) or (None if place.case_id else _kept(session, place.id, number))
+        return Filed(decided or "already_reported", known.case_id)
+    if known and known.upheld is not None:  # taken back after it was decided on: it stays decided
+        return Filed(_became(known.upheld) or "received", known.case_id)
+    if known is None and not reader.made:
+        _within_limit(session, site_id, reader.id, now)
+    state: ReportState = "received"
+    case, opened = str(place.case_id), False
+    if place.case_id is None:
+        case, opened, state = _case(session, place.id, number, reader.id, filing, now)
+    values: dict[str, Any] = {"case_id": case, "withdrawn_at": None}
+    if filing.details or known is None:
+        values["details"] = filing.details
+    if filing.notice:
+        values["notice"] = filing.notice.model_dump(mode="json", exclude_none=True)
+    if known:
+        session.execute(update(Report).where(Report.id == known.id).values(**values))
+    else:
+        values |= {"reporter_id": reader.id, "comment_id": place.id, "revision": number, "reason": filing.reason}
+        session.connection().execute(NEW_REPORT, values | {"at": now, "notice": values.get("notice", null())})
+    session.connection().execute(TOUCHED, {"site": site_id, "now": now})
+    return Filed(state, case, opened)
 
 
 def withdraw(
@@ -135,39 +154,64 @@ def withdraw(
     return len(found)
 
 
-def _reporter(session: Session, site: Site, given: ReporterPart, now: datetime, believed: bool) -> Reporter:
-    """The reader's row, locked, so that a limit counts what others file at the same moment."""
-    row, made = ensure(session, Reporter, {"site_id": site.id, "external_id": given.id}, created_at=now)
-    if believed and given.account_created_at:
-        row.account_created_at = row.account_created_at or given.account_created_at
-    elif made:  # readers who comment: their comment system has told
-        author = select(Author.account_created_at).filter_by(site_id=site.id, external_id=given.id)
-        row.account_created_at = session.scalars(author).first()
-    return row
+def _place(session: Session, site_id: str, comment_id: str) -> Any:
+    """The comment's row, locked, with the id of its open case: what others decide on it at this moment comes before
+    or after. Raises SiteError, ModerationError.
+    """
+    found = session.connection().execute(PLACE, {"site": site_id, "comment": comment_id}).first()
+    if found is None:
+        comments.find(session, sites.find(session, site_id).id, comment_id)
+        raise AssertionError("a comment that was found now was not there before")
+    return found
 
 
-def _within_limit(session: Session, site: Site, reporter: Reporter, now: datetime) -> None:
-    most = sites.settings(site).reports_per_hour
-    wanted = select(Report.at).where(Report.reporter_id == reporter.id, Report.at > now - HOUR)
+def _reader(
+    session: Session, site_id: str, comment_id: int, number: int, filing: Filing, now: datetime, believed: bool
+) -> tuple[Reader, Any]:
+    """The reader's row, locked, so that a limit counts what others file at the same moment; and the same report, if
+    there is one already.
+    """
+    session.flush()
+    given = filing.reporter
+    wanted = {
+        "site": site_id, "reader": given.id, "comment": comment_id, "number": number, "reason": filing.reason
+    }  # fmt: skip
+    connection = session.connection()
+    created = given.account_created_at if believed else None
+    found = connection.execute(READER, wanted).first()
+    if found is None:
+        insert = NEW_READER[connection.dialect.name]
+        made = connection.execute(insert, {"site": site_id, "reader": given.id, "created": created, "now": now}).first()
+        if made:
+            return Reader(made.id, True), None
+        found = connection.execute(READER, wanted).one()  # somebody else made it at this moment
+    if created and found.account_created_at is None:
+        session.execute(update(Reporter).where(Reporter.id == found.reporter_id).values(account_created_at=created))
+    return Reader(found.reporter_id, False), found if found.id is not None else None
+
+
+def _within_limit(session: Session, site_id: str, reader: int, now: datetime) -> None:
+    most = sites.settings(sites.find(session, site_id)).reports_per_hour
+    wanted = select(Report.at).where(Report.reporter_id == reader, Report.at > now - HOUR)
     last = session.scalars(wanted.order_by(Report.at.desc()).offset(most - 1).limit(1)).first()
     if last is not None:
         raise LimitError(most, max(1, math.ceil((last + HOUR - now).total_seconds())))
 
 
-def _became(report: Report) -> ReportState | None:
-    if report.upheld is None:
+def _became(upheld: bool | None) -> ReportState | None:
+    if upheld is None:
         return None
-    return "removed" if report.upheld else "kept"
+    return "removed" if upheld else "kept"
 
 
-def _kept(session: Session, comment: Comment, revision: int) -> ReportState | None:
-    return "kept" if cases.current(session, comment.id) is None and _keeping(session, comment, revision) else None
+def _kept(session: Session, comment_id: int, revision: int) -> ReportState | None:
+    return "kept" if _keeping(session, comment_id, revision) else None
 
 
-def _keeping(session: Session, comment: Comment, revision: int) -> Decision | None:
+def _keeping(session: Session, comment_id: int, revision: int) -> Decision | None:
     """A person's decision by which this wording stands; None if there is none."""
     wanted = select(Decision).where(
-        Decision.comment_id == comment.id,
+        Decision.comment_id == comment_id,
         Decision.revision == revision,
         Decision.actor != "policy",
         Decision.action != "escalate",
@@ -178,29 +222,81 @@ def _keeping(session: Session, comment: Comment, revision: int) -> Decision | No
 
 
 def _case(
-    session: Session, comment: Comment, revision: int, reporter: Reporter, filing: Filing, now: datetime
-) -> tuple[Case, bool, ReportState]:
-    """The case that a report belongs to, whether it was opened for it, and what to tell the reader."""
-    if case := cases.current(session, comment.id):
-        return case, False, "received"
-    closed = cases.last(session, comment.id)
-    if closed is None or _keeping(session, comment, revision) is None:
-        return *cases.opened(session, comment, "report", now), "received"
+    session: Session, comment_id: int, revision: int, reader: int, filing: Filing, now: datetime
+) -> tuple[str, bool, ReportState]:
+    """The case that a report of a comment without an open one belongs to, whether it was opened for it, and what to
+    tell the reader.
+    """
+    comment = session.get_one(Comment, comment_id)
+    closed = cases.last(session, comment_id)
+    if closed is None or _keeping(session, comment_id, revision) is None:
+        case, opened = cases.opened(session, comment, "report", now)
+        return case.id, opened, "received"
     # Readers who have reported this wording since, and had not before.
     waiting: list[Any] = [
-        Report.comment_id == comment.id,
+        Report.comment_id == comment_id,
         Report.revision == revision,
         Report.withdrawn_at.is_(None),
         Report.upheld.is_(None),
     ]
     before = select(Report.reporter_id).where(
-        Report.comment_id == comment.id, Report.revision == revision, Report.upheld.is_not(None)
+        Report.comment_id == comment_id, Report.revision == revision, Report.upheld.is_not(None)
     )
-    others = [*waiting, Report.reporter_id != reporter.id, Report.reporter_id.not_in(before)]
+    others = [*waiting, Report.reporter_id != reader, Report.reporter_id.not_in(before)]
     count = session.scalar(select(func.count(Report.reporter_id.distinct())).where(*others)) or 0
-    heard = session.scalars(before.where(Report.reporter_id == reporter.id).limit(1)).first() is not None
+    heard = session.scalars(before.where(Report.reporter_id == reader).limit(1)).first() is not None
     if filing.notice is None and count + (not heard) < AGAIN:
-        return closed, False, "kept"
+        return closed.id, False, "kept"
     case, opened = cases.opened(session, comment, "report", now)
     session.execute(update(Report).where(*waiting).values(case_id=case.id))
-    return case, opened, "received"
+    return case.id, opened, "received"
+
+
+# Statements of every report, built once and executed without the mapper: twice the reports in the same time.
+_comments, _cases, _reporters, _reports, _authors, _sites = (
+    cast(Table, kind.__table__) for kind in (Comment, Case, Reporter, Report, Author, Site)
+)
+PLACE = (
+    select(*_comments.c["id", "state", "deleted_at", "revision"], _cases.c.id.label("case_id"))
+    .outerjoin(_cases, and_(_cases.c.comment_id == _comments.c.id, _cases.c.closed_at.is_(None)))
+    .where(_comments.c.site_id == bindparam("site"), _comments.c.external_id == bindparam("comment"))
+    .with_for_update(of=_comments)
+)
+READER = (
+    select(
+        _reporters.c.id.label("reporter_id"),
+        _reporters.c.account_created_at,
+        *_reports.c["id", "case_id", "withdrawn_at", "upheld"],
+    )
+    .outerjoin(
+        _reports,
+        and_(
+            _reports.c.reporter_id == _reporters.c.id,
+            _reports.c.comment_id == bindparam("comment"),
+            _reports.c.revision == bindparam("number"),
+            _reports.c.reason == bindparam("reason"),
+        ),
+    )
+    .where(_reporters.c.site_id == bindparam("site"), _reporters.c.external_id == bindparam("reader"))
+    .with_for_update(of=_reporters)
+)
+# Of readers who comment themselves, the comment system has told how old their account is.
+_told = (
+    select(_authors.c.account_created_at)
+    .where(_authors.c.site_id == bindparam("site"), _authors.c.external_id == bindparam("reader"))
+    .scalar_subquery()
+)
+NEW_READER = {
+    name: insert(_reporters)
+    .values(
+        site_id=bindparam("site"),
+        external_id=bindparam("reader"),
+        account_created_at=func.coalesce(bindparam("created", type_=Moment), _told),
+        created_at=bindparam("now"),
+    )
+    .on_conflict_do_nothing(index_elements=["site_id", "external_id"])
+    .returning(_reporters.c.id)
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+NEW_REPORT = sqlalchemy.insert(_reports)
+TOUCHED = update(_sites).where(_sites.c.id == bindparam("site")).values(touched_at=bindparam("now"))

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from serving.moderation import audit
+from serving.moderation.records import Country
 from serving.moderation.tables import Site
 from serving.store import now
 
@@ -34,6 +35,12 @@ class SiteSettings(BaseModel):
     reports_per_hour: int = Field(30, ge=1, le=100_000, description="reports that one reader may file")
     retention_days: int | None = Field(None, ge=1, le=36_500, description="how long texts are kept; null: for good")
     terms_url: str | None = Field(None, max_length=2000, pattern=r"^https?://", description="the house rules")
+    legal_ground: str | None = Field(
+        None, min_length=1, max_length=500, description="law of removals as illegal that name none"
+    )
+    territories: list[Country] = Field(
+        [], max_length=30, description="countries of the EEA where a removal holds; none: everywhere"
+    )
     redress: str | None = Field(None, max_length=500, description="what else an author can do against a decision")
 
 

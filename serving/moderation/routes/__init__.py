@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.moderation.routes import appeals, comments, decisions, hooks, queue, reports, sites
+from serving.moderation.routes import (
+    appeals,
+    comments,
+    decisions,
+    hooks,
+    policies,
+    privacy,
+    queue,
+    reports,
+    sites,
+    statements,
+    transparency,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     sites.router,
@@ -14,4 +26,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     decisions.router,
     appeals.router,
     hooks.router,
+    statements.router,
+    transparency.router,
+    privacy.router,
+    policies.router,
 )

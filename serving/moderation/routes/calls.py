@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from anyio import to_thread
+from fastapi import Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from serving.dialects.dialect import failures
-from serving.errors import ErrorResponse
-from serving.keys import Key
+from serving.errors import ApiError, ErrorResponse
+from serving.keys import Key, Scope
 from serving.moderation.problems import invalid
 from serving.moderation.routes.complaints import complaints
 from serving.moderation.tables import Moderator
@@ -36,6 +37,17 @@ async def writing(here: Service, work: Callable[[Session], T]) -> T:
     """What `work` returns, once all that it did is committed. What it raises undoes it, and is answered."""
     with complaints():
         return await here.writer.do(work)
+
+
+async def admit(here: Service, request: Request, *scopes: Scope) -> Key | None:
+    """The caller's key, which needs one of the scopes. Raises ApiError."""
+    for scope in scopes[:-1]:
+        try:
+            return await here.admit(request, scope)
+        except ApiError as error:
+            if error.code != "forbidden":
+                raise
+    return await here.admit(request, scopes[-1])
 
 
 def by(session: Session, key: Key | None, moderator: str | None) -> By:

@@ -10,6 +10,7 @@ from serving.moderation.problems import Kind, ModerationError
 from serving.moderation.queue import CursorError
 from serving.moderation.reports import LimitError
 from serving.moderation.sites import SiteError
+from serving.policy import PolicyError
 
 STATUS: dict[Kind, int] = {"missing": 404, "conflict": 409, "refused": 403, "invalid": 422}
 
@@ -24,6 +25,8 @@ def complaints() -> Iterator[None]:
         raise ApiError(status, code, str(error), error.field) from None
     except ModerationError as error:
         raise ApiError(STATUS[error.kind], error.code, str(error), error.field) from None
+    except PolicyError as error:
+        raise ApiError(422, "invalid_policy", str(error), "source") from None
     except CursorError as error:
         raise ApiError(422, "invalid_request", str(error), "cursor") from None
     except LimitError as error:

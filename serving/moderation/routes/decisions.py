@@ -16,6 +16,7 @@ from serving.errors import ApiError
 from serving.moderation import bulk, cursors, decisions, sites
 from serving.moderation.problems import invalid, missing
 from serving.moderation.routes.calls import FAILURES, by, reading, writing
+from serving.moderation.routes.comments import checked_id
 from serving.moderation.tables import Case, Comment, Decision, Moderator, Verdict
 from serving.moderation.verdicts import LAW, NOTE
 
@@ -138,7 +139,7 @@ async def decide(id: str, request: Request) -> DecisionAnswer:
     body = read(await request.body(), DecisionBody)
 
     def work(session: Session) -> DecisionAnswer:
-        case = session.get(Case, id)
+        case = session.get(Case, id) if id.isalnum() else None
         if case is None:
             raise missing("case")
         decision = decisions.decide(
@@ -159,6 +160,7 @@ async def decide_comment(site: str, id: str, request: Request) -> DecisionAnswer
     """Decides a comment, whether it has a case or not; the key needs the scope moderate."""
     here = service.of(request)
     key = await here.admit(request, "moderate")
+    id = checked_id(id)
     body = read(await request.body(), DecisionBody)
 
     def work(session: Session) -> DecisionAnswer:
@@ -228,7 +230,7 @@ async def undo_bulk(id: str, request: Request) -> BulkAnswer:
     body = read(await request.body() or b"{}", UndoBody)
 
     def work(session: Session) -> BulkAnswer:
-        undone, left = decisions.undo_bulk(session, id, by(session, key, body.moderator))
+        undone, left = decisions.undo_bulk(session, id if id.isalnum() else "", by(session, key, body.moderator))
         return BulkAnswer(bulk=id, decisions=[decision.id for decision in undone], left=left, selected=[])
 
     return await writing(here, work)
@@ -267,6 +269,7 @@ async def every(
     """A site's decisions, those of its policy too, the latest first; the key needs the scope moderate."""
     here = service.of(request)
     await here.admit(request, "moderate")
+    comment = checked_id(comment) if comment is not None else None
 
     def work(session: Session) -> DecisionsAnswer:
         sites.find(session, site)

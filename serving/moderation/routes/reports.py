@@ -113,15 +113,15 @@ async def file(request: Request) -> ReportAnswer:
 
     def work(session: Session) -> tuple[Filed, bool]:
         with complaints():
-            site, moment, held = sites.find(session, body.site), now(), False
+            moment, held = now(), False
             if submission:
+                site = sites.find(session, body.site)
                 made = comments.submit(
                     session, site, body.comment.id, submission, given, moment, from_reader=not trusted
                 )
-                comment, held = made.comment, made.case is not None
-            else:
-                comment = comments.find(session, site.id, body.comment.id)
-            return reports.file(session, site, comment, body, moment, believed=trusted), held
+                held = made.case is not None
+                session.flush()
+            return reports.file(session, body.site, body.comment.id, body, moment, believed=trusted), held
 
     try:
         filed, held = await here.writer.do(work)

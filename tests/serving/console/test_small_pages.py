@@ -73,7 +73,7 @@ def state(place: Place, comment: int) -> Comment:
         return session.get_one(Comment, comment)
 
 
-@pytest.mark.parametrize("path", ["good", "teach", "people", "audit"])
+@pytest.mark.parametrize("path", ["good", "teach", "people", "audit", "insights", "batch"])
 def test_nothing_bars_people_from_the_pages_and_no_text_becomes_markup(
     place: Place, chromium: Browser, path: str
 ) -> None:
