@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serving.console import audit, batch, case, front, good, insights, people, preferences, queue, teach
+from serving.console import (
+    appeals,
+    audit,
+    batch,
+    case,
+    front,
+    good,
+    insights,
+    people,
+    policy,
+    preferences,
+    queue,
+    teach,
+)
 from serving.console.desk import Desk
 from serving.console.rendering import show_in_navigation
 
 PAGES: tuple[Desk, ...] = (
-    front.desk, queue.desk, case.desk, batch.desk, good.desk, teach.desk, insights.desk, people.desk, audit.desk,
-    preferences.desk,
+    front.desk, queue.desk, case.desk, batch.desk, good.desk, teach.desk, appeals.desk, policy.desk, insights.desk,
+    people.desk, audit.desk, preferences.desk,
 )  # fmt: skip
 
 router = APIRouter()

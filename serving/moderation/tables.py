@@ -282,7 +282,7 @@ class Decision(Base):
     model: Mapped[str | None] = mapped_column(String(200))
     scores: Mapped[dict[str, float] | None] = mapped_column(JSON)
     policy_id: Mapped[int | None] = mapped_column(ForeignKey("policies.id"))
-    rule: Mapped[dict[str, Any] | None] = mapped_column(JSON, doc="rule, attribute, score, threshold, reason; shadow's")
+    rule: Mapped[dict[str, Any] | None] = mapped_column(JSON, doc="policies.Outcome.record: reasons, facts, shadow's")
     log_odds: Mapped[float | None] = mapped_column(Float, doc="of the case just before")
     features: Mapped[dict[str, float] | None] = mapped_column(JSON, doc="of the case just before, for triage.fit")
     before: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

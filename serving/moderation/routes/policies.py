@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from anyio import to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -15,8 +14,7 @@ from serving.dialects.bodies import described, read
 from serving.dialects.dialect import failures
 from serving.errors import ErrorResponse
 from serving.moderation import policies, sites
-from serving.moderation.routes.comments import actor_of
-from serving.moderation.routes.complaints import complaints
+from serving.moderation.routes.calls import actor, reading, writing
 from serving.moderation.submissions import Part
 from serving.moderation.tables import Policy, PolicyState
 from serving.policy import DEFAULT_SOURCE, PolicyError, parse
@@ -101,11 +99,10 @@ async def live(site: str, request: Request) -> PolicyAnswer:
     here = service.of(request)
     await here.admit(request, "moderate")
 
-    def work() -> PolicyAnswer:
-        with complaints(), here.store.session() as session:
-            return _live(session, sites.find(session, site).id)
+    def work(session: Session) -> PolicyAnswer:
+        return _live(session, sites.find(session, site).id)
 
-    return await to_thread.run_sync(work)
+    return await reading(here, work)
 
 
 @router.put("/v1/sites/{site}/policy", responses=FAILURES, openapi_extra=described(SourceBody, EXAMPLE))
@@ -116,14 +113,13 @@ async def put(site: str, request: Request) -> PolicyAnswer:
     body = read(await request.body(), SourceBody)
 
     def work(session: Session) -> PolicyAnswer:
-        with complaints():
-            found = sites.find(session, site).id
-            if _live(session, found).source != body.source or policies.live(session, found).version is None:
-                row = policies.save(session, found, body.source, actor=actor_of(key), note=body.note)
-                policies.change(session, found, row.version, "live", actor=actor_of(key))
-            return _live(session, found)
+        found = sites.find(session, site).id
+        if _live(session, found).source != body.source or policies.live(session, found).version is None:
+            row = policies.save(session, found, body.source, actor=actor(key), note=body.note)
+            policies.change(session, found, row.version, "live", actor=actor(key))
+        return _live(session, found)
 
-    return await here.writer.do(work)
+    return await writing(here, work)
 
 
 @router.get("/v1/sites/{site}/policies", responses=FAILURES)
@@ -132,12 +128,11 @@ async def versions(site: str, request: Request) -> VersionsAnswer:
     here = service.of(request)
     await here.admit(request, "moderate")
 
-    def work() -> VersionsAnswer:
-        with complaints(), here.store.session() as session:
-            rows = policies.versions(session, sites.find(session, site).id)
-            return VersionsAnswer(versions=[_version(row) for row in rows])
+    def work(session: Session) -> VersionsAnswer:
+        rows = policies.versions(session, sites.find(session, site).id)
+        return VersionsAnswer(versions=[_version(row) for row in rows])
 
-    return await to_thread.run_sync(work)
+    return await reading(here, work)
 
 
 @router.post(
@@ -150,11 +145,10 @@ async def save(site: str, request: Request) -> VersionAnswer:
     body = read(await request.body(), SourceBody)
 
     def work(session: Session) -> VersionAnswer:
-        with complaints():
-            found = sites.find(session, site).id
-            return _version(policies.save(session, found, body.source, actor=actor_of(key), note=body.note))
+        found = sites.find(session, site).id
+        return _version(policies.save(session, found, body.source, actor=actor(key), note=body.note))
 
-    return await here.writer.do(work)
+    return await writing(here, work)
 
 
 @router.post(
@@ -168,12 +162,11 @@ async def backtest(site: str, request: Request) -> BacktestAnswer:
     await here.admit(request, "moderate")
     body = read(await request.body(), BacktestBody)
 
-    def work() -> BacktestAnswer:
-        with complaints(), here.store.session() as session:
-            report = policies.backtest(session, site, body.source, limit=body.limit, examples=body.examples)
-            return BacktestAnswer.model_validate(report.record())
+    def work(session: Session) -> BacktestAnswer:
+        report = policies.backtest(session, site, body.source, limit=body.limit, examples=body.examples)
+        return BacktestAnswer.model_validate(report.record())
 
-    return await to_thread.run_sync(work)
+    return await reading(here, work)
 
 
 @router.get("/v1/sites/{site}/policies/{version}", responses=FAILURES)
@@ -182,11 +175,10 @@ async def version(site: str, version: int, request: Request) -> PolicyAnswer:
     here = service.of(request)
     await here.admit(request, "moderate")
 
-    def work() -> PolicyAnswer:
-        with complaints(), here.store.session() as session:
-            return _whole(policies.find(session, sites.find(session, site).id, version))
+    def work(session: Session) -> PolicyAnswer:
+        return _whole(policies.find(session, sites.find(session, site).id, version))
 
-    return await to_thread.run_sync(work)
+    return await reading(here, work)
 
 
 @router.put(
@@ -203,11 +195,10 @@ async def change(site: str, version: int, request: Request) -> VersionAnswer:
     body = read(await request.body(), StateBody)
 
     def work(session: Session) -> VersionAnswer:
-        with complaints():
-            found = sites.find(session, site).id
-            return _version(policies.change(session, found, version, body.state, actor=actor_of(key)))
+        found = sites.find(session, site).id
+        return _version(policies.change(session, found, version, body.state, actor=actor(key)))
 
-    return await here.writer.do(work)
+    return await writing(here, work)
 
 
 def _live(session: Session, site: str) -> PolicyAnswer:
