@@ -5,19 +5,21 @@ PYTHON ?= python3
 # Stages in order; the last one's network becomes the artifact.
 RECIPE ?= training/recipes/minilm.toml training/recipes/minilm-2.toml
 DATA   ?= $(or $(EVENHAND_DATA_DIR),data)
+# A made-up newspaper to try everything on: never where others can come in, unless asked for by DEMO=1.
+DEMO   ?= $(if $(filter keys,$(EVENHAND_MODE)),,1)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Two environments: .venv serves and stays small; .venv-dev trains and tests, so it holds torch.
 BIN := .venv-dev/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit train card lock clean chromium nodejs
+.PHONY: help run test lint types unit train card lock clean chromium nodejs postgresql
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/ready ## Serve the HTTP API on 127.0.0.1:8000; HOST=0.0.0.0 PORT=9000 change that
-	@exec .venv/bin/evenhand serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+run: .venv/ready ## Serve API, console and a demo on 127.0.0.1:8000; HOST=0.0.0.0 PORT=9000 change that, DEMO= leaves it out
+	@exec .venv/bin/evenhand serve $(if $(DEMO),--demo) $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: lint types unit ## Run all checks: lint, types, unit
 
@@ -28,8 +30,9 @@ lint: .venv-dev/ready ## Check style and formatting
 types: .venv-dev/ready ## Check types
 	$(BIN)/mypy
 
-unit: .venv-dev/ready chromium nodejs ## Run the tests
+unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, and those of the service once more on PostgreSQL
 	$(BIN)/pytest
+	$(BIN)/pytest tests/serving --database postgresql
 
 # After an interruption, `make train` goes on from the last checkpoint. INSTALL=serving/model replaces the
 # model that ships.
@@ -80,6 +83,10 @@ chromium:
 # Runs the JavaScript clients of the tests.
 nodejs:
 	@command -v node >/dev/null || { $(call system,nodejs); }
+
+# A server of the tests' own, which they start and stop themselves.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || command -v pg_ctl >/dev/null || { $(call system,postgresql); }
 
 # $(call environment,FOLDER,LOCK): a virtual environment with the locked packages and this checkout.
 define environment

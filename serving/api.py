@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,12 +18,20 @@ from starlette.types import ASGIApp
 from serving import __version__, cors, handlers, language
 from serving.access import Access
 from serving.artifact import ArtifactError
+from serving.console import pages as console
 from serving.dialects import coral, native, openai, perspective, tei
 from serving.direct import Direct
 from serving.engine import Engine, Limits
 from serving.errors import ApiError
 from serving.keys import KeyRing
+from serving.learning.following import Follower
 from serving.metrics import Metrics
+from serving.moderation import keeping
+from serving.moderation import routes as moderation
+from serving.moderation.sending import Sender
+from serving.reader import script
+from serving.reader.demo import pages as demo_pages
+from serving.reader.demo.newspaper import Newspaper
 from serving.requests import Requests
 from serving.service import Service
 from serving.settings import Settings
@@ -33,9 +42,10 @@ from serving.store import Store
 DIRECT = {"/v1/score": native.score, perspective.ANALYZE: perspective.analyze_comment}
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Verifies the artifact at once and loads it while the server already answers
-    `/healthz`; `/readyz` says when a warm-up prediction has run. Opens the database when it starts.
+def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAPI:
+    """The application, with the pages of a demo newspaper if one is given. Verifies the artifact at once and loads it
+    while the server already answers `/healthz`; `/readyz` says when a warm-up prediction has run. Opens the database
+    when it starts.
 
     Raises ArtifactError, StoreError, and SitesError for a bad file of Coral sites.
     """
@@ -46,19 +56,31 @@ def create_app(settings: Settings) -> FastAPI:
     sites = Sites.load(settings.coral, strict=settings.mode == "keys")
     service = Service(settings, metrics, engine, access, store, sites)
 
+    follower = Follower(store, engine, settings.model)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(store.open)
-        loading = asyncio.create_task(_start(engine))
-        tasks: set[asyncio.Task[None]] = set()
+        service.writer.start()
+        loading = asyncio.create_task(_start(engine, await asyncio.to_thread(follower.promoted), settings.model))
+        tasks = {asyncio.create_task(follower.run())}
         # An event loop without signals (Windows, or not in the main thread) has `evenhand reload`.
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service))))
+        sender = Sender(store, metrics, settings.mode)
+        sending = asyncio.create_task(sender.run())
+        tasks.add(asyncio.create_task(keeping.run(store)))
+        if newspaper:
+            tasks.add(asyncio.create_task(newspaper.open()))
         yield
-        loading.cancel()
+        sender.stop()
+        await asyncio.gather(sending, return_exceptions=True)
+        for task in (loading, *tasks):
+            task.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)
         await engine.stop()
+        await asyncio.to_thread(service.writer.stop)
         store.close()
 
     app = FastAPIOffline(
@@ -71,6 +93,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     for dialect in (native, perspective, openai, tei, coral):
         app.include_router(dialect.router)
+    for router in moderation.ROUTERS:
+        app.include_router(router)
+    app.include_router(console.router)
+    app.include_router(script.router)
+    if newspaper:
+        app.state.newspaper = newspaper
+        app.include_router(demo_pages.router)
     app.add_middleware(cors.BrowserCalls)
     handlers.install(app)
     _surround(app, lambda inner: Requests(inner, metrics, settings.max_body_bytes, settings.max_header_bytes))
@@ -78,11 +107,17 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _start(engine: Engine) -> None:
+async def _start(engine: Engine, promoted: Path | None, default: Path | None) -> None:
     log = structlog.get_logger()
     try:
         await asyncio.to_thread(language.load)
-        await engine.start()
+        try:
+            await engine.start(promoted)
+        except ArtifactError as error:
+            if promoted is None:
+                raise
+            log.error("the promoted model is refused; that of the settings answers", reason=str(error))
+            await engine.use(default)
     except Exception as error:  # whatever it is, the service stays up, not ready, and says so
         reason = str(error) if isinstance(error, ArtifactError) else type(error).__name__
         log.error("the model cannot be loaded; the service stays not ready", reason=reason)

@@ -7,9 +7,8 @@ files does not load the web framework.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,13 +17,16 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from serving import admin, rehearsal
+from serving import accounts, admin, rehearsal
+from serving.learning import commands as learning
 from serving.mendable import one_line_errors
+from serving.moderation import commands
+from serving.policy import commands as policy
+from serving.reader import commands as reader
 from serving.tables import Board, Row, open_console, plain, print_board
 
 if TYPE_CHECKING:
-    from serving.records import Reader, Record
-    from serving.scorer import Scorer, Scores
+    from serving.records import Reader
     from serving.settings import Settings
 
 __all__ = ["app"]
@@ -37,11 +39,20 @@ app = typer.Typer(
 )
 
 app.command()(admin.reload)
+app.command("import")(reader.import_)
 app.add_typer(admin.keys, name="keys")
+app.add_typer(commands.sites, name="sites")
+app.add_typer(commands.hooks, name="hooks")
+app.add_typer(commands.audit, name="audit")
+app.add_typer(commands.privacy, name="privacy")
+app.command()(commands.transparency)
+app.add_typer(accounts.moderators, name="moderators")
 app.add_typer(rehearsal.coral, name="coral")
+app.add_typer(learning.labels, name="labels")
+app.add_typer(learning.model, name="model")
+app.add_typer(policy.policy, name="policy")
 
 SWITCH_SECONDS = 0.0005  # docs/performance.md
-BATCH = 256  # texts scored at a time
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
 RANKED_BY = "report_worthy"
 
@@ -72,6 +83,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port. [default: 8000]")] = None,
     model: _Model = None,
+    demo: Annotated[bool, typer.Option("--demo", help="With a made-up newspaper, to try the entire loop.")] = False,
 ) -> None:
     """Serve the HTTP API. Settings come from EVENHAND_… variables; options given here go first."""
     with one_line_errors():
@@ -84,10 +96,17 @@ def serve(
 
         settings = read(host=host, port=port, model=model)
         logs.configure(settings.log_level)
-        api = create_app(settings)
+        newspaper = None
+        if demo:
+            from serving.reader.demo import prepare
+
+            newspaper = prepare.prepare(settings)
+        api = create_app(settings, newspaper)
         store = api.state.service.store
         store.open()  # here, so that what is wrong with it is one line
         typer.echo(f"evenhand listens on {settings.address}. Try:\n  {_example(settings)}", err=True)
+        if newspaper:
+            typer.echo(prepare.greeting(settings, newspaper), err=True)
         if settings.mode == "keys" and not any(key.revoked_at is None for key in keys.every(store)):
             typer.echo("No key exists yet, so nobody can call it: evenhand keys create NAME", err=True)
         # A worker that has scored a batch waits for the interpreter lock to hand it over and take the next.
@@ -141,6 +160,7 @@ def _score(
     top: int | None,
     model: Path | None,
 ) -> None:
+    from serving.bulk import scored_batches
     from serving.outputs import open_writer
     from serving.records import STDIN, read_records
     from serving.scorer import Scorer
@@ -167,8 +187,8 @@ def _score(
             reader = first if place == 0 else read_records(path, text_column)
             board = overall or Board(ranked_by, None if reader.page else SHOWN)
             number = 0
-            for batch in _batches(reader, BATCH):
-                for record, scores in zip(batch, _score_batch(scorer, batch), strict=True):
+            for batch in scored_batches(scorer, reader):
+                for record, scores in batch:
                     number += 1
                     unscored += scores is None
                     if writer and not overall:
@@ -204,30 +224,6 @@ def _choose(wanted: str | None, known: Sequence[str]) -> tuple[str, ...]:
         what = f"has no {', '.join(unknown)}" if unknown else "is empty"
         raise ValueError(f"--attributes {what}; the model scores {', '.join(known)}")
     return names
-
-
-def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    iterator = iter(records)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-def _score_batch(scorer: Scorer, batch: Sequence[Record]) -> list[Scores | None]:
-    """Score a batch, None for each record that has no text to score: one such row never fails the rest."""
-    from serving.scorer import ScoringError
-
-    scores: list[Scores | None] = [None] * len(batch)
-    places = [place for place, record in enumerate(batch) if record.text.strip()]
-    while places:
-        try:
-            scored = scorer.score([batch[place].text for place in places])
-        except ScoringError as error:  # such as a text of invisible characters only
-            del places[error.index]
-            continue
-        for place, item in zip(places, scored, strict=True):
-            scores[place] = item
-        break
-    return scores
 
 
 def _title(reader: Reader, number: int, board: Board) -> str:

@@ -145,13 +145,25 @@ class Engine:
         return self._current().scorer.attributes
 
     @property
+    def idle(self) -> bool:
+        """Nothing waits or is being scored."""
+        with self._lock:
+            return not self._queue and not self._working
+
+    @property
     def ready(self) -> bool:
         """A model is loaded and warm, and the last inference succeeded."""
         return self._loaded is not None and not self._failed
 
-    async def start(self) -> None:
-        """Loads and warms the model. Raises ArtifactError; `reload` may mend that."""
-        await self._load(self._artifact)
+    async def start(self, path: Path | None = None) -> None:
+        """Loads and warms the model: that at `path`, or else that which it was made with.
+
+        Raises ArtifactError; `reload` or `use` may mend that.
+        """
+        if path is None:
+            await self._load(self._artifact)
+        else:
+            await self.use(path)
 
     async def stop(self) -> None:
         """Stops the workers; what waits, or is being scored, or comes later, is refused."""
@@ -168,9 +180,15 @@ class Engine:
         """Loads the artifact again from where it came: verified, warmed up, then swapped in between two
         batches; no request is lost. Raises ArtifactError, and keeps the old model, if the new one is bad.
         """
+        return await self.use(self._path)
+
+    async def use(self, path: Path | None) -> Manifest:
+        """Loads another artifact (None: the one that ships) in the same way, and reloads from there from now on."""
         async with self._reloading:
-            artifact = await asyncio.to_thread(Artifact.load, self._path)
-            return await self._load(artifact)
+            artifact = await asyncio.to_thread(Artifact.load, path)
+            manifest = await self._load(artifact)
+            self._path = path
+            return manifest
 
     async def probe(self) -> None:
         """Makes sure that the engine is ready: if it is not, scores one text, so that a mended runtime is again.

@@ -6,28 +6,29 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from serving import dialects
+from serving import dialects, service
 from serving.engine import EngineError
-from serving.errors import ApiError, of_engine
+from serving.errors import ApiError, invalid, of_engine
 
 # Failures that a route may pass on. Of these HTTPException includes ApiError and what the framework raises.
 KNOWN = (EngineError, SQLAlchemyError, HTTPException)
 
 
-def answer(request: HTTPConnection, error: ApiError) -> JSONResponse:
+def answer(request: HTTPConnection, error: ApiError) -> Response:
     """The error as the dialect of the request's path says it."""
     dialect = dialects.of(request.url.path)
-    status, body = dialect.render(error, request)
+    status, content = dialect.render(error, request)
     headers = dict(error.headers or {}) | dialect.headers(error)
-    return JSONResponse(body, status, headers=headers)
+    return dialect.response(content, status, headers=headers)
 
 
-def failed(request: HTTPConnection, error: Exception) -> JSONResponse:
+def failed(request: HTTPConnection, error: Exception) -> Response:
     """The answer to one of KNOWN, or to a failure that nobody foresaw."""
     match error:
         case ApiError():
@@ -50,8 +51,18 @@ def failed(request: HTTPConnection, error: Exception) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Registers `failed` for every failure."""
 
-    async def handler(request: Request, error: Exception) -> JSONResponse:
+    async def handler(request: Request, error: Exception) -> Response:
         return failed(request, error)
 
     for kind in (*KNOWN, Exception):
         app.add_exception_handler(kind, handler)
+
+    @app.exception_handler(RequestValidationError)
+    async def _parameter(request: Request, error: RequestValidationError) -> Response:
+        # Parameters are read before a route's function asks for the key: a stranger hears of that first.
+        try:
+            await service.of(request).access.check(request, None)
+        except ApiError as refusal:
+            return answer(request, refusal)
+        first = error.errors()[0]  # its place begins with where: path or query
+        return answer(request, invalid(tuple(first["loc"][1:]), first["msg"]))

@@ -17,7 +17,9 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from serving.store import ApiKey, Store, now
 
-Scope = Literal["score", "feedback", "metrics", "admin"]
+# comments: send comments, appeals and erasures, as a comment system's server. reports: file reports; such a key may
+# stand in a page. moderate: the queue and decisions.
+Scope = Literal["score", "feedback", "comments", "reports", "moderate", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "evh_"
 FRESH_SECONDS = 2.0  # how long a revoked key may still work

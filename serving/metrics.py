@@ -17,6 +17,7 @@ from serving.scorer import Scores
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0)
+DELIVERY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0, 3600.0, 86_400.0)
 TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -52,6 +53,17 @@ class Metrics:
         self.failures = Counter("evenhand_inference_failures", "Batches on which inference failed.", registry=registry)
         self.reloads = Counter("evenhand_reloads", "Attempts to load a new model.", ["outcome"], registry=registry)
         self.feedback = Counter("evenhand_feedback", "Suggested scores that were stored.", registry=registry)
+        self.comments = Counter(
+            "evenhand_comments", "Comments sent to be moderated, by what was answered.", ["outcome"], registry=registry
+        )
+        self.reports = Counter("evenhand_reports", "Reports, by what was answered.", ["outcome"], registry=registry)
+        self.cases_opened = Counter("evenhand_cases_opened", "Cases opened, by why.", ["origin"], registry=registry)
+        self.cases_open = Gauge("evenhand_cases_open", "Cases that wait for a person.", registry=registry)
+        self.webhooks = Counter("evenhand_webhooks", "Attempts to deliver a webhook.", ["outcome"], registry=registry)
+        self.webhook_seconds = Histogram(
+            "evenhand_webhook_seconds", "From an event to its delivery.", buckets=DELIVERY_SECONDS, registry=registry
+        )
+        self.webhooks_waiting = Gauge("evenhand_webhooks_waiting", "Webhooks to be delivered yet.", registry=registry)
         self.model = Gauge("evenhand_model", "1 for the model that answers.", ["name", "version"], registry=registry)
         self._scores = Distributions()
         registry.register(self._scores)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from serving import settings
 from serving.mendable import one_line_errors
-from serving.policy import Rule
+from serving.policy.words import in_words
 from serving.sites import DEFAULT, Site, Sites, SitesError
 
 coral = typer.Typer(no_args_is_help=True, help="Check the file of Coral sites, and send a comment as Coral does.")
@@ -31,7 +31,7 @@ def check(file: _File = None) -> None:
             secrets = "1 secret" if len(site.secrets) == 1 else f"{len(site.secrets)} secrets"
             typer.echo(f"{site.id}: {secrets}, {site.format}, answers within {site.deadline * 1000:.0f} ms")
             for number, rule in enumerate(site.rules, start=1):
-                typer.echo(f"  {number}. {_range(rule)}: {rule.action}")
+                typer.echo(f"  {number}. {in_words(rule)}")
 
 
 @coral.command("try")
@@ -97,9 +97,3 @@ def _sites(file: Path | None) -> Sites:
     if path is None:
         raise SitesError("no file of sites: set EVENHAND_CORAL, or give --file")
     return Sites.load(path, strict=found.mode == "keys")
-
-
-def _range(rule: Rule) -> str:
-    bounds = [f"at least {rule.at_least:g}"] if rule.at_least is not None else []
-    bounds += [f"below {rule.below:g}"] if rule.below is not None else []
-    return f"{rule.attribute} {' and '.join(bounds)}"

@@ -11,9 +11,12 @@ from serving.access import Access
 from serving.engine import Engine, Scored
 from serving.keys import Key, Scope
 from serving.metrics import Metrics
+from serving.moderation.logins import Attempts
+from serving.moderation.ranking import Ranker
 from serving.settings import Settings
 from serving.sites import Sites
 from serving.store import Store
+from serving.writer import Writer
 
 
 @dataclass
@@ -26,6 +29,12 @@ class Service:
     access: Access
     store: Store
     sites: Sites = field(default_factory=Sites)
+    attempts: Attempts = field(default_factory=Attempts)
+    writer: Writer = field(init=False)
+    ranker: Ranker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer, self.ranker = Writer(self.store), Ranker(self.store)
 
     async def admit(self, request: Request, scope: Scope, secret: str | None = None) -> Key | None:
         """Checks the caller's key, and whether there is room: an overloaded service refuses before it reads a body.

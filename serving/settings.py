@@ -17,6 +17,9 @@ class SettingsError(ValueError):
     """A setting is bad. The message names its variable and the rule, never a value: one of them is a password."""
 
 
+Mode = Literal["local", "keys"]
+
+
 class Settings(BaseSettings):
     """Each field is also an `EVENHAND_…` environment variable; docs/operators.md has the table."""
 
@@ -24,9 +27,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="TCP port")
-    mode: Literal["local", "keys"] = Field(
-        "local", description="local: no key, on loopback only; keys: every call needs an API key"
-    )
+    mode: Mode = Field("local", description="local: no key, on loopback only; keys: every call needs an API key")
     public_url: str | None = Field(
         None, pattern=r"^https?://[^/]+(/.*)?$", description="where clients reach the service; unset: as they asked"
     )

@@ -18,6 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from labels import taxonomy
 from serving import policy, settings
 from serving.policy import Rule, RuleError, Words
+from serving.policy.complaint import complaint
+
+# What Coral says of a comment besides its text; the links are counted here.
+FACTS = ("author.role", "links")
 
 # As Coral makes them for phases; whsec_ are those of its webhooks, which sign something else.
 SECRET = re.compile(r"empsec_[0-9A-Za-z]{32,}")
@@ -46,7 +50,7 @@ class Table(BaseModel):
         None, description="answer accept with APPROVED, past Coral's premoderation; false if left out"
     )
     author_text: Words | None = Field(None, description="shown to authors of rejected comments")
-    rules: list[Rule] | None = Field(None, description="in order; left out: policy.DEFAULT")
+    rules: list[Rule] | None = Field(None, description="in order; left out: policy.DEFAULT_RULES")
 
 
 class File(BaseModel):
@@ -68,7 +72,7 @@ class Site:
     timeout_ms: int = 800
     approve: bool = False
     author_text: str | None = None
-    rules: tuple[Rule, ...] = policy.DEFAULT
+    rules: tuple[Rule, ...] = policy.DEFAULT_RULES
 
     @property
     def deadline(self) -> float:
@@ -131,10 +135,16 @@ class _Reader:
         given |= table.model_dump(exclude_none=True, exclude={"secrets", "secrets_from", "rules"})
         rules = self.default.rules if table.rules is None else table.rules
         site = Site(
-            site_id, self._secrets(where, origin), **given, rules=policy.DEFAULT if rules is None else tuple(rules)
+            site_id,
+            self._secrets(where, origin),
+            **given,
+            rules=policy.DEFAULT_RULES if rules is None else tuple(rules),
         )
         try:
-            policy.check(site.rules, taxonomy.load().names)
+            policy.check(site.rules, taxonomy.load().names, FACTS)
+            for number, rule in enumerate(site.rules, start=1):
+                if rule.nudge:
+                    raise RuleError(number, "nudge", "not by this phase; Coral's Perspective phase warns authors")
         except RuleError as error:
             raise SitesError(f"{where}: {error}") from None
         return site
@@ -163,17 +173,8 @@ class _Reader:
 
 def _first(error: ValidationError) -> str:
     """The first complaint, as site, rule (from 1), key and problem."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    location = [part for part in first["loc"] if part != "[key]"]
-    parts: list[str] = []
-    if location[:1] == ["sites"] and len(location) > 1:
-        parts.append(f"site {str(location[1])[:64]!r}")
-        del location[:2]
-    elif location[:1] == [DEFAULT]:
-        parts.append(f"[{DEFAULT}]")
-        del location[:1]
-    if len(location) > 1 and location[0] == "rules":
-        parts.append(f"rule {int(location[1]) + 1}")
-        del location[:2]
-    parts += [".".join(map(str, location))] if location else []
-    return ": ".join([*parts, first["msg"]])
+    found = complaint(error, File)
+    parts = [f"[{DEFAULT}]" if found.path[0] == DEFAULT else f"site {found.path[-1]!r}"] if found.path else []
+    parts += [f"rule {found.rule}"] if found.rule is not None else []
+    parts += [found.key] if found.key else []
+    return ": ".join([*parts, found.problem])

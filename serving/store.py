@@ -1,7 +1,11 @@
-"""The database: API keys and feedback. SQLite by default, any database of SQLAlchemy by URL."""
+"""The database. SQLite by default, PostgreSQL by URL; the tables of moderation are in serving/moderation/tables.py."""
 
 from __future__ import annotations
 
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import (
     JSON,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -24,9 +29,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as BusyWriters
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+LONGEST_WAIT = 10.0  # seconds that a writer waits for others
+FORGET_TRIES = 3  # of LONGEST_WAIT seconds each
 
 
 class StoreError(ValueError):
@@ -34,10 +42,14 @@ class StoreError(ValueError):
 
 
 class Moment(TypeDecorator[datetime]):
-    """A time in UTC; SQLite forgets the zone, so it is put back."""
+    """A time with its zone. Stored in UTC, because SQLite forgets the zone; there it is put back."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The time in UTC."""
+        return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """The stored time with its zone."""
@@ -97,33 +109,135 @@ class Store:
         """Raises StoreError if the URL cannot be understood."""
         try:
             parsed = make_url(url)
-            self.engine: Engine = create_engine(parsed, pool_pre_ping=True)
+            # Days are counted in UTC, whatever the server's own zone is.
+            utc = {"options": "-c timezone=utc"} if parsed.get_backend_name() == "postgresql" else {}
+            self.engine: Engine = create_engine(parsed, pool_pre_ping=True, connect_args=utc)
+            self._writer: Engine = self.engine.execution_options(writes=True)
+            self._turns = Turns()
+            self._guard, self._forgetting = threading.Lock(), threading.Lock()
+            self._asked = self._forgotten = 0  # numbers of calls of `forget`
         except (ArgumentError, ImportError) as error:
             raise StoreError(f"database_url: no database can be opened by it ({type(error).__name__})") from None
         self.shown = parsed.render_as_string(hide_password=True)
         self.session: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite)
+            event.listen(self.engine, "begin", _begin)
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether the database takes one writer at a time: SQLite does."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that writes: committed at the end, rolled back on an error. Never open one inside another.
+
+        SQLite takes its one lock for writers at the start. A transaction that began by reading could not be given it
+        after another one's commit, and would fail.
+        """
+        with self._turn(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def together(self) -> Iterator[Callable[[], Session]]:
+        """One transaction that writes, and sessions in it that succeed or fail each for itself, by savepoints: what
+        one does is undone if it is not committed, and is there for good when the whole is at its end.
+        """
+        with self._turn(), self._writer.begin() as connection:
+            yield lambda: Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._turns.next() if self.one_writer else nullcontext()
 
     def open(self) -> None:
         """Makes or migrates the tables. Raises StoreError."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
-            with self.engine.begin() as connection:
+            with self._writer.begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except (SQLAlchemyError, CommandError, OSError) as error:
             raise StoreError(f"database_url: {self.shown}: {getattr(error, 'orig', None) or error}") from None
+
+    def forget(self) -> None:
+        """Rewrites SQLite's file, so that nothing is left in it of what was erased: neither in free pages, nor in the
+        gaps of others, nor in the log. Writers wait meanwhile. One run does for all who asked before it began.
+
+        PostgreSQL's own vacuum sees to that in its time.
+        """
+        if not self.one_writer:
+            return
+        with self._guard:
+            self._asked += 1
+            mine = self._asked
+        with self._forgetting:
+            if self._forgotten >= mine:
+                return
+            with self._turn():
+                served = self._asked
+                connection = self.engine.raw_connection()
+                try:
+                    cursor = connection.cursor()
+                    cursor.execute("VACUUM")
+                    for _ in range(FORGET_TRIES):  # readers of the old state hold the log open
+                        if cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                            break
+                    cursor.close()
+                finally:
+                    connection.close()
+            self._forgotten = served
 
     def close(self) -> None:
         """Closes the connections."""
         self.engine.dispose()
 
 
+class Turns:
+    """Threads that write take turns in the order in which they came. SQLite itself lets them try again and again, and
+    whoever is unlucky waits for seconds; it still guards against other processes.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()  # the first is of the thread whose turn it is
+
+    @contextmanager
+    def next(self) -> Iterator[None]:
+        """The thread's turn. Raises sqlalchemy.exc.TimeoutError after LONGEST_WAIT."""
+        mine = threading.Lock()
+        with self._guard:
+            if self._waiting:
+                mine.acquire()
+            self._waiting.append(mine)
+        try:
+            if not mine.acquire(timeout=LONGEST_WAIT):
+                raise BusyWriters("the database is busy with other writers")
+            yield
+        finally:
+            with self._guard:
+                first = self._waiting[0] is mine
+                self._waiting.remove(mine)
+                if first and self._waiting:
+                    self._waiting[0].release()
+
+
 def _sqlite(connection: Any, _: Any) -> None:
     """Readers do not wait for the writer, writers wait for each other, and a commit is on the disk."""
+    connection.isolation_level = None  # the driver begins no transaction of its own: `_begin` does
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        f"busy_timeout={LONGEST_WAIT * 1000:.0f}",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",  # most of what is erased is gone at once; `Store.forget` sees to the rest
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

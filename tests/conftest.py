@@ -6,10 +6,13 @@ import atexit
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from serving.scorer import Scorer
+from serving.store import Store
+from tests import databases
 from tests.service import Server, running
 
 # Before anything imports those libraries, which read the environment once.
@@ -28,3 +31,20 @@ def scorer() -> Scorer:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("server") / "log") as server:
         yield server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what services store in")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    databases.kind = config.getoption("--database")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new database with its tables."""
+    store = Store(databases.fresh(tmp_path))
+    store.open()
+    yield store
+    store.close()

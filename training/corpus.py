@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 
 from training.record import fingerprint
 
-FIXED = ("key", "source", "text", "natural")  # columns of every split; the others are attributes
+FIXED = ("key", "source", "text", "natural", "weight")  # columns of every split; the others are attributes
 
 
 @dataclass
 class Row:
     """A comment ready for training: `labels` maps attribute -> share; what is absent is unknown.
 
-    `votes` says of how many rows' labels a share is the mean, where duplicates were merged; 1 if absent.
+    `votes` says of how many rows' labels a share is the mean, where duplicates were merged; 1 if absent. `weight` is
+    a factor on its loss, from the source itself.
     """
 
     source: str
@@ -29,6 +30,7 @@ class Row:
     labels: dict[str, float]
     group: str | None
     natural: bool
+    weight: float = 1.0
     votes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -44,13 +46,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Corpus:
-    """One split, columnar. `labels` is float32 [rows, attributes] with NaN for unknown."""
+    """One split, columnar. `labels` is float32 [rows, attributes] with NaN for unknown, `weights` float32 [rows]."""
 
     keys: list[str]
     sources: list[str]
     texts: list[str]
     natural: npt.NDArray[np.bool_]
     labels: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -64,6 +67,7 @@ class Corpus:
             [self.texts[i] for i in index],
             self.natural[index],
             self.labels[index],
+            self.weights[index],
         )
 
     def join(self, other: Corpus) -> Corpus:
@@ -76,6 +80,7 @@ class Corpus:
             self.texts + more.texts,
             np.concatenate([self.natural, more.natural]),
             np.concatenate([self.labels, more.labels]),
+            np.concatenate([self.weights, more.weights]),
         )
 
     def of(self, source: str) -> Corpus:
@@ -90,13 +95,14 @@ def write(directory: Path, split: str, rows: Sequence[Row], attributes: Sequence
         "source": [row.source for row in rows],
         "text": [row.text for row in rows],
         "natural": [row.natural for row in rows],
+        "weight": [row.weight for row in rows],
     }
     table = pa.table(
         {name: list(values) for name, values in columns.items()}
         | {name: pa.array([row.labels.get(name) for row in rows], pa.float32()) for name in attributes}
     )
     pq.write_table(table, directory / f"{split}.parquet", compression="zstd")
-    return fingerprint(f"{row.key}\x1f{row.text}\x1f{sorted(row.labels.items())}".encode() for row in rows)
+    return fingerprint(_written(row).encode() for row in rows)
 
 
 def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:
@@ -119,7 +125,13 @@ def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:
         table["text"].to_pylist(),
         np.array(table["natural"].to_pylist(), dtype=np.bool_),
         np.stack(labels, axis=1) if labels else np.empty((len(table), 0), np.float32),
+        (table["weight"].to_numpy() if "weight" in table.column_names else np.ones(len(table))).astype(np.float32),
     )
+
+
+def _written(row: Row) -> str:
+    weight = "" if row.weight == 1.0 else f"\x1f{row.weight}"
+    return f"{row.key}\x1f{row.text}\x1f{sorted(row.labels.items())}{weight}"
 
 
 def attributes(directory: Path) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def gather(readings: Iterable[Reading], tally: Tally, *, unlabelled: bool = Fals
                 tally.unlabelled[name] += 1
             elif text := normalise(item.text):
                 group = None if item.group is None else f"{name}/{item.group}"
-                rows.append(Row(name, item.row, text, dict(item.labels), group, item.natural))
+                rows.append(Row(name, item.row, text, dict(item.labels), group, item.natural, item.weight))
             else:
                 tally.empty[name] += 1
         if reading.skipped:
@@ -99,6 +99,7 @@ def merge(kept: Row, copy: Row) -> None:
         kept.labels[name] = (kept.labels.get(name, 0.0) * votes + value) / (votes + 1)
         kept.votes[name] = votes + 1
     kept.natural |= copy.natural
+    kept.weight = max(kept.weight, copy.weight)
 
 
 def deduplicate(

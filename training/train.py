@@ -260,7 +260,12 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     watched = np.argsort([uniform(f"watched {key}", recipe.seed) for key in dev.keys])[: settings.development_rows]
     dev = dev.select(watched)
     choices = {choice.name: choice for choice in recipe.prepare.sources}
-    encoded = encode(rows, tokenizer, settings.max_tokens, [choices[name].weight for name in rows.sources])
+    encoded = encode(
+        rows,
+        tokenizer,
+        settings.max_tokens,
+        [float(weight) * choices[name].weight for name, weight in zip(rows.sources, rows.weights, strict=True)],
+    )
     held = encode(dev, tokenizer, settings.max_tokens, [1.0] * len(dev))
     lengths = [len(ids) for ids in encoded.ids]
     repeats = [choices[name].repeat for name in rows.sources]

@@ -8,6 +8,7 @@ The schema, one comment a row (docs/your-own-data.md has examples):
 | `decision` | | `accepted` or `rejected`: what the moderators did |
 | `featured` | | true if an editor featured it |
 | `story` | | article id; comments of one story stay in one split |
+| `weight` | | factor on the row's loss, 0 to 100; 1 if empty |
 | any attribute's name | | a share of annotators in 0..1 |
 
 An empty cell is unknown. Further columns are ignored.
@@ -75,5 +76,6 @@ def publisher() -> Source:
         targets=targets,
         unknown="every attribute whose column is absent or empty",
         group="story",
-        optional=frozenset({"story", *(column for target in targets for column in target.columns)}),
+        weight="weight",
+        optional=frozenset({"story", "weight", *(column for target in targets for column in target.columns)}),
     )

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labels.sources.source import RuleError, Source
+from labels.sources.source import number as read_number
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 
@@ -35,7 +36,7 @@ class RowError(SourceError):
 class Labelled:
     """One comment with its soft labels: attribute -> share in 0..1. What is not in `labels` is unknown.
 
-    `row` counts from 1; `group` is None where the source has none.
+    `row` counts from 1; `group` is None where the source has none; `weight` is a factor on its loss, 1 unless given.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Labelled:
     labels: Mapping[str, float]
     group: str | None
     natural: bool
+    weight: float = 1.0
 
 
 @dataclass
@@ -103,7 +105,12 @@ class Reading:
             labels={name: value for name, value in values if value is not None},
             group=None if group in (None, "") else str(group),
             natural=source.natural is None or source.natural(cells),
+            weight=self._weight(cells),
         )
+
+    def _weight(self, cells: Any) -> float:
+        found = read_number(cells, self.source.weight, 0.0, 100.0) if self.source.weight else None
+        return 1.0 if found is None else found
 
 
 def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from serving.dialects import coral, native, openai, perspective, tei
+from serving.dialects import console, coral, native, openai, perspective, tei
 from serving.dialects.dialect import Dialect
 
-DIALECTS = (perspective.DIALECT, openai.DIALECT, tei.DIALECT, coral.DIALECT, native.DIALECT)
+# Readers' browsers report: this one part of the native API is for pages of any origin.
+REPORTS = Dialect("reports", ("/v1/reports", "/v1/reports/"), native.render, browsers=True)
+DIALECTS = (
+    console.DIALECT,
+    REPORTS,
+    perspective.DIALECT,
+    openai.DIALECT,
+    tei.DIALECT,
+    coral.DIALECT,
+    native.DIALECT,
+)
 
 
 @lru_cache(256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -59,6 +59,34 @@ def read(body: bytes, kind: type[M]) -> M:
         raise complaint(error, content) from None
 
 
+def queried(request: Request, kind: type[M]) -> M:
+    """The query of a request as a message; a name may stand there again where a list is wanted. Raises ApiError
+    invalid_request.
+    """
+    lists = {name for name, field in kind.model_fields.items() if get_origin(field.annotation) is list}
+    content = {
+        name: request.query_params.getlist(name) if name in lists else request.query_params[name]
+        for name in request.query_params
+        if name in kind.model_fields
+    }
+    try:
+        return kind.model_validate(_well_formed(content))
+    except ValidationError as error:
+        raise complaint(error, content) from None
+
+
+def parameters(kind: type[BaseModel]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads `kind` from its query."""
+    schema = inlined(kind)
+    required = schema.get("required", [])
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": name in required, "schema": each}
+            for name, each in schema["properties"].items()
+        ]
+    }
+
+
 def complaint(error: ValidationError, content: Any) -> ApiError:
     """The first complaint, at its place in the body: a union's member, which is none, is left out."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
@@ -70,7 +98,7 @@ def complaint(error: ValidationError, content: Any) -> ApiError:
         elif isinstance(content, list) and isinstance(part, int):
             place.append(part)
             content = content[part]
-    return invalid(tuple(place), first["msg"])
+    return invalid(tuple(place), first["msg"].removeprefix("Value error, "))
 
 
 def described(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

@@ -8,16 +8,19 @@ from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
 
 from serving.errors import ApiError
 
-Render = Callable[[ApiError, HTTPConnection], tuple[int, dict[str, Any]]]
+Render = Callable[[ApiError, HTTPConnection], tuple[int, Any]]
 
 
 FAILURES = {
     400: "the request cannot be read, or breaks a rule",
     401: "no key, or a bad one",
     403: "no key, or one without the scope",
+    404: "what the path names is not there",
+    409: "not as things stand",
     413: "body or text too large",
     422: "a field breaks its rule",
     429: "too much at once; Retry-After says when",
@@ -33,7 +36,9 @@ def failures(shape: type[BaseModel], *statuses: int) -> dict[int | str, dict[str
 
 @dataclass(frozen=True)
 class Dialect:
-    """`render` turns an error and its request into status and body. `browsers`: pages elsewhere may call it.
+    """`render` turns an error and its request into status and content, which becomes a `response`.
+
+    `browsers`: pages elsewhere may call it.
 
     A prefix that ends in a slash stands for all paths below it, another for itself.
     """
@@ -43,6 +48,7 @@ class Dialect:
     render: Render
     browsers: bool = False
     headers: Callable[[ApiError], dict[str, str]] = field(default=lambda error: {})
+    response: type[Response] = JSONResponse
 
     def covers(self, path: str) -> bool:
         """Whether a path is one of this dialect's."""

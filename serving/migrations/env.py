@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from serving.moderation import tables  # noqa: F401  # so that Base knows them
 from serving.store import Base
 
 context.configure(

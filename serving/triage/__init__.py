@@ -5,7 +5,7 @@
 
 from serving.triage.evidence import REASONS, Case, Outcome, Reason, Report, Reporter
 from serving.triage.fitting import Decided, Fit, fit
-from serving.triage.ranking import DEFAULT, Features, Line, Ranked, Weights, assess, rank
+from serving.triage.ranking import DEFAULT, Features, Line, Ranked, Weights, assess, rank, records_of
 
 __all__ = [
     "DEFAULT",
@@ -24,4 +24,5 @@ __all__ = [
     "assess",
     "fit",
     "rank",
+    "records_of",
 ]

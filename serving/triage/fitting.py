@@ -16,6 +16,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from serving.statistics import auc
 from serving.triage.ranking import DEFAULT, Features, Weights, sigmoid
 
 DECISIONS = 200  # fewer decisions than this fit nothing
@@ -129,7 +130,4 @@ def log_loss(decided: Sequence[Decided], weights: Weights) -> float:
 def area(decided: Sequence[Decided], weights: Weights) -> float:
     """Chance that an upheld case ranks above a declined one, ties counting half; NaN if there are not both."""
     values = np.array([log_odds(one.features, weights) for one in decided])
-    upheld = np.array([one.upheld for one in decided])
-    high, low = values[upheld], np.sort(values[~upheld])
-    below = np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")
-    return float(below.mean() / 2 / len(low)) if len(high) and len(low) else math.nan
+    return auc(np.array([one.upheld for one in decided], np.bool_), values)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -12,13 +11,6 @@ from serving.access import Access
 from serving.errors import ApiError
 from serving.keys import KeyRing
 from serving.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
-    store.open()
-    return store
 
 
 def asked(query: str = "", **headers: str) -> Request:

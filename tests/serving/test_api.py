@@ -18,6 +18,7 @@ from serving.artifact import ArtifactError
 from serving.engine import Engine
 from serving.scorer import Scorer
 from serving.settings import Settings
+from tests import databases
 from tests.service import Server
 from tests.serving.test_scorer import BATCH_MOST
 
@@ -147,7 +148,7 @@ def test_attributes_are_those_of_the_taxonomy(server: Server) -> None:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     """The application in this process, where its parts can be broken on purpose; ready."""
-    app = create_app(Settings(database_url=f"sqlite:///{tmp_path / 'store.sqlite3'}"))
+    app = create_app(Settings(database_url=databases.fresh(tmp_path)))
     with TestClient(app, base_url="http://127.0.0.1") as client:
         deadline = time.monotonic() + 30
         while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:

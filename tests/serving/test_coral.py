@@ -26,12 +26,12 @@ from serving.dialects.coral import signature
 from serving.dialects.coral.answers import answer, code_of
 from serving.dialects.coral.markup import text_of
 from serving.dialects.coral.schemas import CODES
-from serving.policy import Rule, decide
+from serving.policy import Rule, first_match
 from serving.scorer import Scorer
 from serving.settings import Settings
 from serving.sites import Site
 from serving.store import Feedback, Store
-from tests import joi
+from tests import databases, joi
 from tests.service import Server, running
 
 RUDE = "You absolute clown, resign."
@@ -65,6 +65,12 @@ rules = [
 approve = true
 rules = [{{attribute = "insult", below = 1.0, action = "accept"}}]
 
+[sites.facts]
+rules = [
+  {{author.role = "member", action = "accept"}},
+  {{links.at_least = 2, action = "hold"}},
+]
+
 [sites.hurried]
 timeout_ms = 100
 
@@ -97,7 +103,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("coral")
     sites = folder / "sites.toml"
     sites.write_text(SITES)
-    database_url = f"sqlite:///{folder / 'evenhand.sqlite3'}"
+    database_url = databases.fresh(folder)
     store = Store(database_url)
     store.open()
     key, admin = (keys.create(store, name, scopes, 0)[1] for name, scopes in (
@@ -301,6 +307,15 @@ def test_the_rules_see_the_scores(service: Service) -> None:
     assert ask(service, CALM, "praise").status_code == 204
 
 
+def test_rules_may_ask_for_role_and_links_alone(service: Service) -> None:
+    text = f"{CALM} http://a.example http://b.example"
+    kept, explanation = opinion(ask(service, text, "facts"))
+    assert (kept["status"], explanation["rule"]) == ("SYSTEM_WITHHELD", 2)
+    assert "score" not in explanation
+    assert ask(service, CALM, "facts").status_code == 204
+    assert ask(service, text, "facts", role="MEMBER").status_code == 204
+
+
 @pytest.mark.parametrize("role", ["STAFF", "MODERATOR", "ADMIN"])
 def test_staff_are_not_judged(service: Service, role: str) -> None:
     assert ask(service, role=role).status_code == 204
@@ -428,8 +443,10 @@ probabilities = st.floats(0, 1)
 words = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip))
 all_rules = st.lists(
     st.builds(
-        lambda attribute, action, low, reason: Rule(attribute=attribute, action=action, at_least=low, reason=reason),
-        st.sampled_from(NAMES),
+        lambda attribute, action, low, reason: Rule(
+            attribute=attribute, action=action, at_least=low if attribute else None, reason=reason
+        ),
+        st.one_of(st.none(), st.sampled_from(NAMES)),
         st.sampled_from(ACTIONS),
         probabilities,
         words,
@@ -448,7 +465,7 @@ def test_coral_takes_whatever_is_answered(
     rules: list[Rule], scores: dict[str, float], approve: bool, author_text: str | None
 ) -> None:
     site = Site("a", (SECRET,), approve=approve, author_text=author_text, rules=tuple(rules))
-    decision = decide(scores, rules)
+    decision = first_match(rules, scores)
     found = answer(decision, site, MANIFEST, scores) if decision else None
     if decision is None or found is None:
         assert decision is None or (decision.action == "accept" and not approve)
@@ -466,7 +483,9 @@ def test_coral_takes_whatever_is_answered(
     assert (kept.get("status") == "REJECTED") == ("moderationAction" in kept)
     if "moderationAction" in kept:
         assert kept["moderationAction"]["status"] == "REJECTED"
-        assert kept["moderationAction"]["rejectionReason"]["code"] == code_of(decision.attribute)
+        assert kept["moderationAction"]["rejectionReason"]["code"] == (
+            code_of(decision.attribute) if decision.attribute else "OTHER"
+        )
 
 
 MANIFEST = Artifact.load().manifest

@@ -32,6 +32,7 @@ from serving.metrics import TENTHS, Metrics
 from serving.scorer import Scores
 from serving.settings import Settings
 from serving.store import Store
+from tests import databases
 from tests.service import Server, running
 
 ANALYZE = "/v1alpha1/comments:analyze"
@@ -233,8 +234,8 @@ def test_every_answer_has_the_security_headers(
     assert "server" not in answer.headers
 
 
-def test_an_unexpected_failure_has_them_too() -> None:
-    app = create_app(Settings(database_url="sqlite://"))
+def test_an_unexpected_failure_has_them_too(tmp_path: Path) -> None:
+    app = create_app(Settings(database_url=databases.fresh(tmp_path)))
     app.state.service = None
     answer = TestClient(app).get("/v1/attributes")
     assert answer.status_code == 500
@@ -251,7 +252,7 @@ def test_headers_over_the_limit_are_refused_in_the_dialects_shape(own: Server) -
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
 def test_local_mode_does_not_listen_to_the_world(host: str, tmp_path: Path) -> None:
-    database = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    database = databases.fresh(tmp_path)
     refused = evenhand("serve", EVENHAND_HOST=host, EVENHAND_DATABASE_URL=database)
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
@@ -262,11 +263,14 @@ def test_local_mode_does_not_listen_to_the_world(host: str, tmp_path: Path) -> N
 def test_logs_hold_neither_text_nor_key(tmp_path: Path) -> None:
     secret = "Zanzibar-marmalade-7761"
     log = tmp_path / "log"
-    store = Store(f"sqlite:///{log.with_suffix('.sqlite3')}")
+    database = databases.fresh(tmp_path)
+    store = Store(database)
     store.open()
     _, key = keys.create(store, "tester", ["score"], 0)
     store.close()
-    with running(log, mode="keys", queue=1, deadline_ms=20, cache=0, log_level="debug") as server:
+    with running(
+        log, mode="keys", database_url=database, queue=1, deadline_ms=20, cache=0, log_level="debug"
+    ) as server:
         wrong = f"evh_{secret}"
         statuses: set[int] = set()
 

@@ -41,7 +41,7 @@ def test_defaults_hold_for_sites_that_are_not_listed(tmp_path: Path) -> None:
     site = load(tmp_path, DEFAULT).find("anything")
     assert site is not None
     assert (site.secrets, site.format, site.timeout_ms, site.approve) == ((SECRET,), "HTML", 800, False)
-    assert site.rules == policy.DEFAULT
+    assert site.rules == policy.DEFAULT_RULES
 
 
 def test_without_secrets_by_default_strangers_are_not_served(tmp_path: Path) -> None:
@@ -107,6 +107,18 @@ RULE = '[[sites.a.rules]]\nattribute = "{}"\nat_least = {}\naction = "{}"\n'
             DEFAULT + RULE.format("insult", 0.5, "hold") + RULE.format("insult", 0.9, "reject"),
             ["site 'a'", "rule 2", "at_least", "unreachable"],
         ),
+        (
+            DEFAULT + "[sites.a]\nrules = [{links = {at_leest = 1}, action = 'hold'}]",
+            ["site 'a'", "rule 1", "links.at_leest", "unknown key", "did you mean at_least?"],
+        ),
+        (
+            DEFAULT + "[sites.a]\nrules = [{author.comments.below = 3, action = 'hold'}]",
+            ["site 'a'", "rule 1", "author.comments", "known are author.role, links"],
+        ),
+        (
+            DEFAULT + "rules = [{attribute = 'insult', at_least = 0.5, action = 'hold', nudge = true}]",
+            ["[default]", "rule 1", "nudge", "Perspective phase"],
+        ),
     ],
 )
 def test_what_is_wrong_is_named_and_no_secret_is(tmp_path: Path, text: str, parts: list[str]) -> None:
@@ -151,4 +163,4 @@ def test_the_file_in_the_guide_loads(tmp_path: Path) -> None:
     (block,) = re.findall(r"^```toml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     site = load(tmp_path, block, {"EVENHAND_CORAL_SECRET": SECRET}).default
     assert site is not None
-    assert site.rules == policy.DEFAULT
+    assert site.rules == policy.DEFAULT_RULES

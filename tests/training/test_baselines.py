@@ -8,7 +8,7 @@ from training.corpus import Corpus
 RUDE, LONG = 0, 1
 TEXTS = ["You are a clown", "Thank you all so very much for the time that you gave us", "What a clown", "We agree"] * 5
 LABELS = np.array([[1, 0, np.nan], [0, 1, np.nan], [1, 0, 1], [0, 0, np.nan]] * 5, np.float32)
-TRAIN = Corpus([str(n) for n in range(20)], ["c3"] * 20, TEXTS, np.ones(20, np.bool_), LABELS)
+TRAIN = Corpus([str(n) for n in range(20)], ["c3"] * 20, TEXTS, np.ones(20, np.bool_), LABELS, np.ones(20, np.float32))
 UNSEEN = ["A clown he is", "A very kind man, and we thank him for all that he did for us in these years"]
 
 

@@ -42,7 +42,9 @@ def artifact(folder: Path, content: str) -> Path:
 def rows(labels: list[float], sources: list[str], natural: list[bool]) -> Corpus:
     count = len(labels)
     column = np.array(labels, np.float32)[:, None]
-    return Corpus([str(n) for n in range(count)], sources, ["text"] * count, np.array(natural), column)
+    return Corpus(
+        [str(n) for n in range(count)], sources, ["text"] * count, np.array(natural), column, np.ones(count, np.float32)
+    )
 
 
 def test_tolerances_are_inclusive() -> None:

@@ -15,11 +15,11 @@ from serving.dialects.coral.schemas import (
     ModerationAnswer,
     RejectionReason,
 )
-from serving.policy import Decision
+from serving.policy import Reason
 from serving.sites import Site
 
 
-def answer(decision: Decision, site: Site, model: Manifest, scores: Mapping[str, float]) -> ModerationAnswer | None:
+def answer(reason: Reason, site: Site, model: Manifest, scores: Mapping[str, float]) -> ModerationAnswer | None:
     """What to tell Coral; None where it is to go on as if it had not asked.
 
     - accept: nothing, or APPROVED where the site wants its premoderation bypassed;
@@ -32,14 +32,14 @@ def answer(decision: Decision, site: Site, model: Manifest, scores: Mapping[str,
         evenhand=Explanation(
             model=model.name,
             version=model.version,
-            rule=decision.rule,
-            attribute=decision.attribute,
-            score=decision.score,
-            threshold=decision.threshold,
+            rule=reason.rule,
+            attribute=reason.attribute,
+            score=reason.score,
+            threshold=reason.threshold,
             scores=dict(scores),
         )
     )
-    match decision.action:
+    match reason.action:
         case "accept":
             if not site.approve:
                 return None
@@ -50,7 +50,7 @@ def answer(decision: Decision, site: Site, model: Manifest, scores: Mapping[str,
             found.actions = [Flag()]
         case "reject":
             found.status = "REJECTED"
-            found.moderation_action = ModerationAction(rejection_reason=_reason(decision, site))
+            found.moderation_action = ModerationAction(rejection_reason=_rejection(reason, site))
         case "feature":
             found.tags = ["FEATURED"]
     return found
@@ -62,9 +62,9 @@ def code_of(attribute: str) -> Code:
     return next((code for code in CODES if code in wired), "OTHER")
 
 
-def _reason(decision: Decision, site: Site) -> RejectionReason:
-    code = code_of(decision.attribute)
+def _rejection(reason: Reason, site: Site) -> RejectionReason:
+    code = code_of(reason.attribute) if reason.attribute is not None else "OTHER"
     if code == "OTHER":  # the rule's words name the reason, for Coral has no name for it
-        return RejectionReason(code=code, custom_reason=decision.reason, detailed_explanation=site.author_text)
-    words = " ".join(text for text in (decision.reason, site.author_text) if text)
+        return RejectionReason(code=code, custom_reason=reason.words, detailed_explanation=site.author_text)
+    words = " ".join(text for text in (reason.words, site.author_text) if text)
     return RejectionReason(code=code, detailed_explanation=words or None)

@@ -19,6 +19,7 @@ from serving.dialects.coral.signature import HEADER, verified
 from serving.dialects.dialect import failures
 from serving.engine import DeadlineError, Scored
 from serving.errors import ApiError, ErrorResponse
+from serving.policy import AuthorFacts, Facts
 from serving.schemas import MAX_TEXT_BYTES, too_long
 from serving.service import Service
 from serving.sites import Site, Sites
@@ -69,11 +70,13 @@ async def moderate(request: Request) -> Response:
     scored = await _scored(here, request, text, began + site.deadline)
     scores = scored.scores[0]
     log = structlog.get_logger().bind(site=site.id, request_id=request.state.request_id)
-    if unscored := [rule.attribute for rule in site.rules if rule.attribute not in scores]:
+    asked = [rule.attribute for rule in site.rules if rule.attribute is not None]
+    if unscored := [attribute for attribute in asked if attribute not in scores]:
         log.warning("a rule asks for what this model does not score", attribute=unscored[0])
-    decision = policy.decide(scores, site.rules)
-    log.info("coral decision", action=decision.action if decision else None, rule=decision.rule if decision else None)
-    found = answer(decision, site, scored.model, scores) if decision else None
+    facts = Facts(author=AuthorFacts(role=message.author.role), links=policy.count_links(text))
+    reason = policy.first_match(site.rules, scores, facts)
+    log.info("coral decision", action=reason.action if reason else None, rule=reason.rule if reason else None)
+    found = answer(reason, site, scored.model, scores) if reason else None
     return Response(found.wire(), media_type="application/json") if found else Response(status_code=204)
 
 

@@ -86,14 +86,14 @@ class ModerationAction(Message):
 
 
 class Explanation(Message):
-    """Which model, rule and scores an answer rests on. Coral strips it."""
+    """Which model, rule and scores an answer rests on; a rule may ask for no score. Coral strips it."""
 
     model: str
     version: str
     rule: int
-    attribute: str
-    score: float
-    threshold: float
+    attribute: str | None = None
+    score: float | None = None
+    threshold: float | None = None
     scores: dict[str, float]
 
 

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests import databases
 from tests.service import Server, running
 
 
@@ -19,11 +19,11 @@ class Keys:
     """A server that asks for keys, and `evenhand keys` on its database."""
 
     server: Server
-    database: Path
+    database: str
 
     def command(self, *arguments: str) -> tuple[str, str]:
         """Standard output and standard error of `evenhand keys …`."""
-        environment = os.environ | {"EVENHAND_DATABASE_URL": f"sqlite:///{self.database}"}
+        environment = os.environ | {"EVENHAND_DATABASE_URL": self.database}
         code = "from serving.cli import app; app()"
         run = subprocess.run(
             [sys.executable, "-c", code, "keys", *arguments], capture_output=True, text=True, env=environment
@@ -40,8 +40,8 @@ class Keys:
 @pytest.fixture(scope="package")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
     folder = tmp_path_factory.mktemp("keys")
-    database = folder / "keys.sqlite3"
-    with running(folder / "log", mode="keys", database_url=f"sqlite:///{database}") as server:
+    database = databases.fresh(folder)
+    with running(folder / "log", mode="keys", database_url=database) as server:
         yield Keys(server, database)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import func, select
 
+from serving.store import Feedback, Store
+from tests import databases
 from tests.service import Server
 from tests.serving.dialects.calls import (
     ANALYZE,
@@ -136,10 +138,15 @@ def test_a_suggestion_is_stored_with_its_origin_unless_told_not_to(keys: Keys, s
         assert answer.status_code == 200, answer.text
         assert answer.json().get("clientToken") == body.get("clientToken")
         assert answer.json()["requestedLanguages"] == body.get("languages", [])
-    columns = "text, attribute, value, begin, end, comment_id, story_url, community_id, length(session_id)"
-    connection = sqlite3.connect(keys.database)
-    rows = connection.execute(f"SELECT {columns} FROM feedback WHERE text NOT LIKE 'What a%' ORDER BY id").fetchall()
-    connection.close()
+    columns = (
+        Feedback.text, Feedback.attribute, Feedback.value, Feedback.begin, Feedback.end, Feedback.comment_id,
+        Feedback.story_url, Feedback.community_id, func.length(Feedback.session_id),
+    )  # fmt: skip
+    store = Store(keys.database)
+    with store.session() as session:
+        chosen = select(*columns).where(Feedback.text.not_like("What a%")).order_by(Feedback.id)
+        rows = [tuple(row) for row in session.execute(chosen)]
+    store.close()
     assert rows == [
         ("A Coral comment, approved.", "TOXICITY", 0, None, None, "c-9", "https://n.example/1?c=9",
          "Coral:https://n.example", None),
@@ -174,8 +181,7 @@ def test_no_secret_in_the_database_no_key_and_no_comment_in_the_log(keys: Keys) 
     assert "POST" in logged(keys.server)
     for word in (secret, secret.removeprefix("evh_"), text):
         assert word not in logged(keys.server)
-        for file in keys.database.parent.glob("keys.sqlite3*"):
-            assert word.encode() not in file.read_bytes()
+        assert word.encode() not in databases.content(keys.database)
 
 
 def test_local_mode_answers_no_foreign_name(server: Server) -> None:

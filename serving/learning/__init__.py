@@ -1,0 +1,1 @@
+"""How decisions become a better model: labels out, candidates in the shadow, comparison, promotion, rollback."""
