@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
-from serving import dialects, engine
+from serving import dialects, engine, service
 from serving.errors import ApiError, invalid, of_engine
 
 
@@ -34,6 +34,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _parameter(request: Request, error: RequestValidationError) -> Response:
+        # Parameters are read before a route's function asks for the key: a stranger hears of that first.
+        try:
+            await service.of(request).access.check(request, None)
+        except ApiError as refusal:
+            return answer(request, refusal)
         first = error.errors()[0]  # its place begins with where: path or query
         return answer(request, invalid(tuple(first["loc"][1:]), first["msg"]))
 
