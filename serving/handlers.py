@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.routing import Match
 
 from serving import dialects, service
 from serving.engine import EngineError
@@ -42,6 +43,8 @@ def failed(request: HTTPConnection, error: Exception) -> Response:
         case HTTPException():
             status = HTTPStatus(error.status_code)
             headers = dict(error.headers) if error.headers else None
+            if status == HTTPStatus.METHOD_NOT_ALLOWED:
+                headers = {"Allow": ", ".join(_methods(request))}  # the framework names those of one route only
             return answer(
                 request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers)
             )
@@ -66,3 +69,12 @@ def install(app: FastAPI) -> None:
             return answer(request, refusal)
         first = error.errors()[0]  # its place begins with where: path or query
         return answer(request, invalid(tuple(first["loc"][1:]), first["msg"]))
+
+
+def _methods(request: HTTPConnection) -> list[str]:
+    """What may be asked of a path."""
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods)
