@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.routing import Match, Route
 
 from serving import dialects, engine, service
 from serving.errors import ApiError, invalid, of_engine
@@ -54,5 +55,16 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names those of one route of the path
+            headers["Allow"] = ", ".join(sorted(_methods(request)))
         return answer(request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers))
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods that a request's path has."""
+    found: set[str] = set()
+    for route in request.app.router.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found - {"HEAD"}
