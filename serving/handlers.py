@@ -77,4 +77,4 @@ def _methods(request: HTTPConnection) -> list[str]:
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
+    return sorted(methods - {"HEAD"})
