@@ -36,13 +36,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(log: Path, **settings: object) -> Iterator[Server]:
-    """Starts the service with settings by name, waits until it is ready, and stops it in the end.
+def running(log: Path, *options: str, **settings: object) -> Iterator[Server]:
+    """Starts the service with options of `evenhand serve` and settings by name, waits until it is ready, and stops it
+    in the end.
 
     Its database is a new one unless they say otherwise.
     """
     port = free_port()
-    command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
+    command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port), *options]
     chosen: dict[str, object] = {
         "max_body_bytes": 2**20,
         "database_url": settings.get("database_url") or databases.fresh(log.parent),
@@ -51,7 +52,9 @@ def running(log: Path, **settings: object) -> Iterator[Server]:
     chosen |= settings
     environment = os.environ | {f"EVENHAND_{name.upper()}": str(value) for name, value in chosen.items()}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+        # A demo keeps a file of its own in the folder it is started in, if not beside a SQLite database.
+        folder = log.parent if "--demo" in options else None
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
@@ -65,6 +68,7 @@ def running(log: Path, **settings: object) -> Iterator[Server]:
             pytest.fail(f"the server did not become ready:\n{log.read_text()}")
         yield Server(url, log, process.pid)
     finally:
+        killed = process.poll() == -signal.SIGKILL  # by the test itself
         process.terminate()
         # The server shuts down in order, then ends by the signal that asked it to.
-        assert process.wait(timeout=20) in (0, -signal.SIGTERM), log.read_text()
+        assert process.wait(timeout=20) in (0, -signal.SIGTERM) or killed, log.read_text()

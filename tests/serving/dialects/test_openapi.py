@@ -29,13 +29,15 @@ def test_every_dialect_is_described() -> None:
 
 # A schema cannot say "a visible character" or "a name we know", so bodies that are read by hand may be refused.
 BY_HAND = {ANALYZE, SUGGEST, "/batch", "/predict", "/v1/moderations"}
+# Nor which sites, comments, cases and moderators there are, or which moments are told from one another.
+ABOUT = ("/v1/sites", "/v1/reports", "/v1/queue", "/v1/cases", "/v1/decisions", "/v1/appeals", "/v1/transparency")
 # More is read here than is said, as it was at Google: numbers in quotes, one language for a list of one, null.
-LENIENT = {ANALYZE, SUGGEST}
+LENIENT = {ANALYZE, SUGGEST, "/v1/sites/{site}", "/v1/queue/next"}
 
 
 @schema.parametrize()
 @settings(max_examples=20, deadline=None)
 def test_the_document_holds(case: Any, server: Server) -> None:
-    unsaid = [positive_data_acceptance] if case.path in BY_HAND else []
+    unsaid = [positive_data_acceptance] if case.path in BY_HAND or case.path.startswith(ABOUT) else []
     unsaid += [negative_data_rejection] if case.path in LENIENT else []
     case.call_and_validate(base_url=server.url, excluded_checks=unsaid)

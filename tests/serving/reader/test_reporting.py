@@ -291,9 +291,8 @@ def test_a_reader_learns_what_was_decided_before(
     page: Page, stage: Stage, comment: str, verdict: Verdict, words: str
 ) -> None:
     with stage.store.writing() as session:
-        row, site = comments.find(session, "paper", comment), sites.find(session, "paper")
         filing = Filing.model_validate({"reporter": {"id": "another"}, "reason": "abusive"})
-        reports.file(session, site, row, filing, now(), believed=True)
+        reports.file(session, "paper", comment, filing, now(), believed=True)
     decide(stage, comment, verdict)
     begin(page, stage.url, comment)
     send(page, "It insults")
