@@ -1,6 +1,6 @@
 """The pictures of the guides, taken of a running service with newsroom.toml's content:
 
-    python -m tests.serving.console.pictures docs/images
+python -m tests.serving.console.pictures docs/images
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from playwright.sync_api import Page
 from serving.scorer import Scorer
 from serving.store import Store
 from tests import databases
+from tests.service import running
 from tests.serving.console.browsing import browser, logged_in, make_accounts
 from tests.serving.console.newsroom import fill
-from tests.service import running
 
 COLOURS = 96  # of a picture: enough for flat colours and the edges of letters
 LARGEST = 150_000  # bytes
