@@ -26,9 +26,9 @@ def nasty(field: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def infested(house: House) -> str:
+def infested(built: House) -> str:
     """The id of a case around which every text is nasty."""
-    with house.store.writing() as session:
+    with built.store.writing() as session:
         site = sites.put(session, "nasty", nasty("site"), None, "command")
         moderator = moderators.create(session, "placeholder", PASSWORD, "admin")
         session.flush()
