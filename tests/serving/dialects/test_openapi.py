@@ -13,6 +13,7 @@ from serving.settings import Settings
 from tests.service import Server
 from tests.serving.dialects.calls import ANALYZE, DISCOVERY, SUGGEST
 
+BARE = {"/v1/admin/reload", "/v1/sites/{site}/hooks/{id}/replay"}  # the path says it all
 DOCUMENT = create_app(Settings()).openapi()
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 
@@ -23,7 +24,7 @@ def test_every_dialect_is_described() -> None:
     for path, methods in paths.items():
         for method, operation in methods.items():
             assert operation["responses"]["200"], (method, path)
-            if method == "post" and path != "/v1/admin/reload":
+            if method == "post" and path not in BARE:
                 assert operation["requestBody"]["content"], path
 
 
