@@ -169,7 +169,7 @@ def test_it_is_prepared_once(tmp_path: Path, mode: str) -> None:
         counts = [session.scalar(select(func.count()).select_from(kind)) for kind in (Site, Hook, Policy, Moderator)]
         assert counts == [1, 1, 1, 2]
         assert session.scalars(select(Hook.url)).one() == "http://127.0.0.1:8124/demo/hook"
-        roles = dict(session.execute(select(Moderator.name, Moderator.role)).tuples().all())
+        roles = {row.name: row.role for row in session.scalars(select(Moderator))}
         assert roles == {"demo": "moderator", "demo-editor": "admin" if mode == "local" else "editor"}
         for sites in session.scalars(select(Moderator.sites)):
             assert sites == ([] if mode == "local" else ["demo"])
