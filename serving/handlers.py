@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.routing import Match
 
-from serving import dialects, engine
+from serving import dialects, engine, service
 from serving.errors import ApiError, invalid, of_engine
 
 
@@ -33,6 +34,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _parameter(request: Request, error: RequestValidationError) -> Response:
+        # Parameters are read before a route's function asks for the key: a stranger hears of that first.
+        try:
+            await service.of(request).access.check(request, None)
+        except ApiError as refusal:
+            return answer(request, refusal)
         first = error.errors()[0]  # its place begins with where: path or query
         return answer(request, invalid(tuple(first["loc"][1:]), first["msg"]))
 
@@ -50,4 +56,15 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         headers = dict(error.headers) if error.headers else None
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": ", ".join(_methods(app, request))}  # the framework names those of one route only
         return answer(request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers))
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """What may be asked of a path."""
+    methods: set[str] = set()
+    for route in app.router.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods)

@@ -17,6 +17,10 @@ from serving.api import create_app
 from serving.artifact import Artifact
 from serving.dialects import openai
 from serving.dialects.perspective import names
+from serving.metrics import Metrics
+from serving.moderation import webhooks
+from serving.moderation.reasons import REASONS
+from serving.moderation.sites import SiteSettings
 from serving.schemas import ItemError
 from serving.settings import Settings
 from tests.service import Server
@@ -55,6 +59,40 @@ def test_every_error_code_is_documented() -> None:
     assert {"empty_text", "not_ready", "body_too_large", "invalid_json", "internal_error", "busy"} <= codes
     for code in codes:
         assert f"`{code}`" in guide, code
+
+
+def test_every_problem_of_moderation_is_documented() -> None:
+    guide = text("docs/integrators.md")
+    for module in (ROOT / "serving/moderation").rglob("*.py"):
+        for code in re.findall(r'conflict\(\s*"([a-z_]+)"', module.read_text(encoding="utf-8")):
+            assert f"`{code}`" in guide, code
+
+
+def test_every_event_is_documented() -> None:
+    for event in webhooks.EVENTS:
+        assert f"`{event}`" in text("docs/integrators.md")
+
+
+def test_every_setting_of_a_site_is_in_its_table() -> None:
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", text("docs/operators.md"), re.MULTILINE))
+    for name, field in SiteSettings.model_fields.items():
+        default = "everywhere" if name == "territories" else "none" if field.default is None else str(field.default)
+        assert rows[name].strip("`") == default
+
+
+def test_every_reason_is_in_the_table_with_what_the_dsa_calls_it() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([A-Z_]+) \| ([A-Z_]*) ?\|", text("docs/dsa.md"), re.MULTILINE)
+    assert rows == [
+        (code, reason.category.removeprefix("STATEMENT_CATEGORY_"), (reason.keyword or "").removeprefix("KEYWORD_"))
+        for code, reason in REASONS.items()
+    ]
+
+
+def test_every_metric_is_documented() -> None:
+    guide = text("docs/operators.md")
+    for metric in Metrics().registry.collect():
+        name = metric.name + ("_total" if metric.type == "counter" else "")
+        assert re.search(rf"`{name}[{{`]", guide), name
 
 
 def test_every_perspective_name_is_in_the_mapping() -> None:

@@ -15,7 +15,7 @@ from serving.console.filters import LEVELS, Wanted, sections_of, sites_of
 from serving.console.words import Odds
 from serving.moderation import casefiles, queue
 from serving.moderation.casefiles import Casefile
-from serving.moderation.queue import CursorError
+from serving.moderation.queue import CursorError, Filters
 from serving.moderation.reasons import REASONS
 from serving.moderation.tables import Case, Decision
 from serving.store import now
@@ -76,16 +76,36 @@ def start(call: Call) -> Response:
 
 
 def next_path(call: Call, wanted: Wanted, **more: str) -> str:
-    """The address of the best case that nobody has, claimed; of the queue if there is none."""
+    """The address of the best case, claimed: one that the moderator has already, else one that nobody has; of the
+    queue if there is none.
+    """
     moment = now()
     with call.store.session() as session:
         ids = [site.id for site in sites_of(session, call.me, wanted)]
     call.here.ranker.refresh(ids, moment)
     with call.store.writing() as session:
-        case = queue.next_case(session, ids, call.me.id, wanted.filters(call.me), moment, wanted.skip)
+        filters = wanted.filters(call.me)
+        case = _own(session, ids, call.me, filters, wanted.skip) or queue.next_case(
+            session, ids, call.me.id, filters, moment, wanted.skip
+        )
         if case is None:
-            return wanted.to(PATH, end="yes", **more)
+            return wanted.to(PATH, **more)
         return wanted.to(f"/console/cases/{case.id}", **more)
+
+
+def _own(session: Session, ids: list[str], me: Visitor, filters: Filters, skip: tuple[str, ...]) -> Case | None:
+    """The best of the cases that the moderator has already, its lease made last longer."""
+    moment = now()
+    mine = (
+        select(Case)
+        .join(Case.comment)
+        .where(Case.closed_at.is_(None), Case.site_id.in_(ids), Case.claimed_by == me.id, Case.leased_until > moment)
+        .where(*filters.conditions(moment), Case.id.not_in(skip))
+        .order_by(Case.log_odds.desc(), Case.opened_at, Case.id)
+        .limit(1)
+    )
+    found = session.scalars(mine).first()
+    return found if found is not None and queue.claim(session, found.id, me.id, moment) else None
 
 
 def just_done(session: Session, call: Call) -> Decision | None:

@@ -100,7 +100,7 @@ def load(session: Session, cases: Sequence[Case], now: datetime) -> list[Casefil
     for case_id, reason in session.execute(filed):
         reasons[case_id][reason] += 1
     holders = {holder for case in cases if (holder := claimed_by(case, now)) is not None}
-    names = dict(session.execute(select(Moderator.id, Moderator.name).where(Moderator.id.in_(holders))).tuples().all())
+    names = dict(session.execute(select(Moderator.id, Moderator.name).where(Moderator.id.in_(holders))).all())
     found = []
     for case in cases:
         revision = current[case.comment_id]

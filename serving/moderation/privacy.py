@@ -221,7 +221,7 @@ def _comments(session: Session, author: Author) -> list[dict[str, Any]]:
         .outerjoin(Story, Story.id == Comment.story_id)
         .where(Comment.author_id == author.id)
         .order_by(Comment.id)
-    ).tuples()
+    )
     return [
         {
             "id": comment.external_id,
@@ -264,7 +264,7 @@ def _decisions(session: Session, comment: Comment) -> list[dict[str, Any]]:
         .outerjoin(Appeal, Appeal.decision_id == Decision.id)
         .where(Decision.comment_id == comment.id)
         .order_by(Decision.at, Decision.id)
-    ).tuples()
+    )
     return [
         {
             "id": decision.id,
@@ -293,7 +293,7 @@ def _reports(session: Session, reporter: Reporter) -> list[dict[str, Any]]:
         .join(Comment, Comment.id == Report.comment_id)
         .where(Report.reporter_id == reporter.id)
         .order_by(Report.id)
-    ).tuples()
+    )
     return [
         {
             "comment": comment,

@@ -208,7 +208,7 @@ class Sender:
                 .with_for_update(of=Delivery, skip_locked=True)
             )
             parcels = []
-            for row, to in session.execute(due).tuples():
+            for row, to in session.execute(due):
                 row.attempts += 1
                 row.next_at = at + LEASE
                 parcels.append(_parcel(row, to))

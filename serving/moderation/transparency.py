@@ -59,10 +59,10 @@ def counts(session: Session, site_id: str, first: date, last: date) -> Counts:
         select(Case.opened_at, Decision.at)
         .join(Case, Case.id == Decision.case_id)
         .where(*during, Decision.actor != "policy", Decision.action != "escalate", Case.origin != "moderator")
-    ).tuples()
+    )
     overturned = session.scalar(select(func.count()).where(*during, Decision.overturned_at.is_not(None))) or 0
     filed = (Appeal.site_id == site_id, Appeal.at.between(period.start, period.end))
-    appeals = session.execute(select(Appeal.state, Appeal.at, Appeal.decided_at).where(*filed)).tuples().all()
+    appeals = session.execute(select(Appeal.state, Appeal.at, Appeal.decided_at).where(*filed)).all()
     return Counts(
         site=site_id,
         first=first,
@@ -106,7 +106,7 @@ def _reports(session: Session, site_id: str, period: _Period) -> dict[str, int]:
         .group_by(Report.reason)
         .order_by(Report.reason)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _decisions(session: Session, site_id: str, period: _Period) -> list[Decided]:
@@ -114,7 +114,7 @@ def _decisions(session: Session, site_id: str, period: _Period) -> list[Decided]
         select(Decision.action, Decision.reason, Decision.actor, func.count())
         .where(Decision.site_id == site_id, Decision.at.between(period.start, period.end), Decision.undone_at.is_(None))
         .group_by(Decision.action, Decision.reason, Decision.actor)
-    ).tuples()
+    )
     found: Counter[tuple[str, str | None, bool]] = Counter()
     for action, reason, actor, count in rows:
         found[action, reason, actor == "policy"] += count

@@ -69,6 +69,20 @@ class Reason:
         }
         return {key: value for key, value in every.items() if value is not None}
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Reason:
+        """The reason that `record` gave."""
+        return cls(
+            record["rule"],
+            record["action"],
+            record.get("attribute"),
+            record.get("score"),
+            record.get("threshold"),
+            record.get("reason"),
+            record.get("facts", {}),
+            record.get("section"),
+        )
+
 
 @dataclass(frozen=True)
 class Decision:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from serving.policy.decide import Decision, Reason
 from serving.policy.facts import PHRASES, Fact
 from serving.policy.file import Policy
 from serving.policy.rules import Condition, Range, Rule
+
+# What follows the reasons, by why; the last is of serving/moderation/comments.py.
+ENDINGS = {
+    "disagreement": "They disagree, so a person decides.",
+    "missing_score": "That is not known, so a person decides.",
+    "removed_before": "A moderator removed the wording before, so a person decides.",
+}
 
 
 def describe(policy: Policy) -> list[str]:
@@ -36,14 +44,14 @@ def in_words(rule: Rule) -> str:
 
 def explain(decision: Decision) -> list[str]:
     """Why a decision was made, for a moderator, a sentence or two."""
-    if decision.why == "no_rule":
-        return ["No rule matched."]
-    said = [_reason(reason) for reason in decision.reasons]
-    if decision.why == "disagreement":
-        said.append("They disagree, so a person decides.")
-    if decision.why == "missing_score":
-        said.append("That is not known, so a person decides.")
-    return said
+    return explain_record(decision.record())
+
+
+def explain_record(record: Mapping[str, Any]) -> list[str]:
+    """The same of what is stored: `Decision.record`, or its `shadow` (policies.Outcome)."""
+    said = [_reason(Reason.of(reason)) for reason in record.get("reasons", ())]
+    said += [ENDINGS[record["why"]]] if record.get("why") in ENDINGS else []
+    return said or ["No rule matched."]
 
 
 def _reason(reason: Reason) -> str:

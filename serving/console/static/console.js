@@ -11,7 +11,7 @@ function use(element) {
     const details = element.parentElement;
     details.open = !details.open;
     (details.open ? details.querySelector("button, a, input") ?? element : element).focus();
-  } else if (element.matches("input:not([type=submit]), textarea, select")) {
+  } else if (element.matches("input:not([type=submit], [type=checkbox], [type=radio]), textarea, select")) {
     element.focus();
   } else {
     element.click();

@@ -284,7 +284,7 @@ async def every(
 
 def _answers(session: Session, rows: Any) -> list[DecisionAnswer]:
     who = {row.moderator_id for row in rows if row.moderator_id is not None}
-    names = dict(session.execute(select(Moderator.id, Moderator.name).where(Moderator.id.in_(who))).tuples().all())
+    names = dict(session.execute(select(Moderator.id, Moderator.name).where(Moderator.id.in_(who))).all())
     return [
         DecisionAnswer(
             id=row.id,

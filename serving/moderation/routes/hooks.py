@@ -166,9 +166,9 @@ def _find(session: Session, site: str, hook_id: str) -> Hook:
 def _answers(session: Session, rows: list[Hook]) -> list[HookAnswer]:
     open_ones = (Delivery.hook_id.in_([row.id for row in rows]), Delivery.delivered_at.is_(None))
     counts = select(Delivery.hook_id, func.count(), func.count(Delivery.dead_at)).where(*open_ones)
-    found = {hook: (every, dead) for hook, every, dead in session.execute(counts.group_by(Delivery.hook_id)).tuples()}
+    found = {hook: (every, dead) for hook, every, dead in session.execute(counts.group_by(Delivery.hook_id))}
     said = select(Delivery.hook_id, Delivery.problem).where(*open_ones, Delivery.problem.is_not(None))
-    problems = dict(session.execute(said.order_by(Delivery.sequence).limit(1000)).tuples().all())
+    problems = dict(session.execute(said.order_by(Delivery.sequence).limit(1000)).all())
     return [
         HookAnswer(
             id=row.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 
 from serving import service
 from serving.moderation import privacy, sites
+from serving.moderation.privacy import Role
 from serving.moderation.problems import missing
 from serving.moderation.routes.calls import FAILURES, actor, reading, writing
 from serving.moderation.routes.comments import checked_id
 
 router = APIRouter(tags=["privacy"])
-Kind = Literal["authors", "reporters"]
-ROLES: dict[Kind, privacy.Role] = {"authors": "author", "reporters": "reporter"}
 
 
 class ErasedAnswer(BaseModel):
@@ -29,16 +28,39 @@ class ErasedAnswer(BaseModel):
     appeals: int
 
 
-@router.delete("/v1/sites/{site}/{kind}/{id}", responses=FAILURES)
-async def erase(site: str, kind: Kind, id: str, request: Request) -> ErasedAnswer:
-    """Erases a person's texts, names and ids; again changes nothing. The key needs the scope comments."""
+# Ids of persons may hold slashes, as those of some login services do.
+@router.delete("/v1/sites/{site}/authors/{id:path}", responses=FAILURES)
+async def erase_author(site: str, id: str, request: Request) -> ErasedAnswer:
+    """Erases an author's texts, names and ids; again changes nothing. The key needs the scope comments."""
+    return await _erase(request, site, "author", id)
+
+
+@router.delete("/v1/sites/{site}/reporters/{id:path}", responses=FAILURES)
+async def erase_reporter(site: str, id: str, request: Request) -> ErasedAnswer:
+    """Erases a reporter's words and id; again changes nothing. The key needs the scope comments."""
+    return await _erase(request, site, "reporter", id)
+
+
+@router.get("/v1/sites/{site}/authors/{id:path}/export", responses=FAILURES)
+async def export_author(site: str, id: str, request: Request) -> dict[str, Any]:
+    """All that is held on an author; the key needs the scope comments."""
+    return await _export(request, site, "author", id)
+
+
+@router.get("/v1/sites/{site}/reporters/{id:path}/export", responses=FAILURES)
+async def export_reporter(site: str, id: str, request: Request) -> dict[str, Any]:
+    """All that is held on a reporter; the key needs the scope comments."""
+    return await _export(request, site, "reporter", id)
+
+
+async def _erase(request: Request, site: str, role: Role, person: str) -> ErasedAnswer:
     here = service.of(request)
     key = await here.admit(request, "comments")
-    id = checked_id(id)
+    person = checked_id(person)
 
     def work(session: Session) -> ErasedAnswer:
         sites.find(session, site)
-        erased = privacy.erase(session, site, ROLES[kind], id, actor(key))
+        erased = privacy.erase(session, site, role, person, actor(key))
         return ErasedAnswer(persons=erased.persons, texts=erased.texts, reports=erased.reports, appeals=erased.appeals)
 
     answer = await writing(here, work)
@@ -47,18 +69,16 @@ async def erase(site: str, kind: Kind, id: str, request: Request) -> ErasedAnswe
     return answer
 
 
-@router.get("/v1/sites/{site}/{kind}/{id}/export", responses=FAILURES)
-async def export(site: str, kind: Kind, id: str, request: Request) -> dict[str, Any]:
-    """All that is held on a person; the key needs the scope comments."""
+async def _export(request: Request, site: str, role: Role, person: str) -> dict[str, Any]:
     here = service.of(request)
     await here.admit(request, "comments")
-    id = checked_id(id)
+    person = checked_id(person)
 
     def work(session: Session) -> dict[str, Any]:
         sites.find(session, site)
-        found = privacy.export(session, site, ROLES[kind], id)
+        found = privacy.export(session, site, role, person)
         if found is None:
-            raise missing(ROLES[kind], "nothing is held on this person")
+            raise missing(role, "nothing is held on this person")
         return found
 
     return await reading(here, work)

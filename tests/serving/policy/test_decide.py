@@ -282,6 +282,7 @@ def test_a_decision_is_always_explained(rules: Policy, scores: dict[str, float],
     json.dumps(decision.record(facts), allow_nan=False)
     lists = dict(rules.lists(facts.section))
     for reason in decision.reasons:
+        assert Reason.of(json.loads(json.dumps(reason.record()))) == reason
         one = lists[reason.section][reason.rule - 1]
         assert (one.action, one.attribute) == (reason.action, reason.attribute)
         assert one.applies(facts.known)

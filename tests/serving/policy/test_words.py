@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 
 from serving.policy import AuthorFacts, Facts, Policy, Rule, decide, parse
-from serving.policy.words import describe, explain
+from serving.policy.words import describe, explain, explain_record
 from tests.serving.policy import made
 from tests.serving.policy.made import rule, ruled
 
@@ -63,6 +65,14 @@ def test_a_policy_in_words() -> None:
 )
 def test_a_decision_in_words(rules: tuple[Rule, ...], scores: dict[str, float], said: list[str]) -> None:
     assert explain(decide(Policy(rules), scores, Facts(author=AuthorFacts(comments=7)))) == said
+
+
+def test_a_stored_decision_in_words() -> None:
+    decision = decide(Policy((rule("insult", "hold", 0.5),)), {"insult": 0.75})
+    stored = json.loads(json.dumps(decision.record(Facts()) | {"version": 3}))
+    assert explain_record(stored) == explain(decision)
+    assert explain_record(stored | {"why": "removed_before"})[-1].startswith("A moderator removed the wording before")
+    assert explain_record({"action": "accept", "why": "no_rule"}) == ["No rule matched."]
 
 
 @made.patient
