@@ -107,7 +107,9 @@ def test_events_count_in_their_order_whatever_order_they_come_in(newspaper: News
     assert deliver(newspaper, told("comment.restored", "published", 7))
     assert deliver(newspaper, told("comment.removed", "rejected", 5, **REMOVAL))  # delayed, or sent once more
     assert newspaper.board.comments["c04"].state == "published"
+    assert newspaper.board.changes == 0  # nothing to see: open pages stay as they are
     assert deliver(newspaper, told("comment.removed", "rejected", 9, **REMOVAL))
+    assert newspaper.board.changes == newspaper.board.comments["c04"].change == 1
     found = newspaper.board.comments["c04"]
     assert (found.state, found.decision, found.reason) == ("rejected", "dec1", "it insults or harasses somebody")
 
