@@ -33,39 +33,42 @@ def dialog(page: Page, comment: str) -> None:
 def take(folder: Path) -> None:
     """Writes article.png, report.png, report-narrow-dark.png, nudge.png and appeal.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, browser() as chromium:
-        with running(Path(scratch) / "log", "--demo") as server:
-            page = chromium.new_context(viewport=WIDE).new_page()
-            page.goto(f"{server.url}/demo")
-            page.get_by_role("button", name=QUESTION).last.wait_for()
-            keep(page, folder / "article.png")
-            dialog(page, "c04")
-            keep(page, folder / "report.png")
-            page.get_by_role("button", name="Send report").click()
-            page.get_by_text("Thank you. A moderator").wait_for()
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        browser() as chromium,
+        running(Path(scratch) / "log", "--demo") as server,
+    ):
+        page = chromium.new_context(viewport=WIDE).new_page()
+        page.goto(f"{server.url}/demo")
+        page.get_by_role("button", name=QUESTION).last.wait_for()
+        keep(page, folder / "article.png")
+        dialog(page, "c04")
+        keep(page, folder / "report.png")
+        page.get_by_role("button", name="Send report").click()
+        page.get_by_text("Thank you. A moderator").wait_for()
 
-            narrow = chromium.new_context(viewport=NARROW, color_scheme="dark").new_page()
-            narrow.goto(f"{server.url}/demo")
-            dialog(narrow, "c04")
-            keep(narrow, folder / "report-narrow-dark.png")
+        narrow = chromium.new_context(viewport=NARROW, color_scheme="dark").new_page()
+        narrow.goto(f"{server.url}/demo")
+        dialog(narrow, "c04")
+        keep(narrow, folder / "report-narrow-dark.png")
 
-            page.goto(f"{server.url}/demo")
-            page.get_by_label("Your comment, as").fill("Only an idiot could write this.")
-            page.get_by_role("button", name="Post comment").click()
-            page.get_by_role("alert").scroll_into_view_if_needed()
-            page.mouse.wheel(0, 1000)
-            page.wait_for_timeout(500)
-            keep(page, folder / "nudge.png")
+        page.goto(f"{server.url}/demo")
+        page.get_by_label("Your comment, as").fill("Only an idiot could write this.")
+        page.get_by_role("button", name="Post comment").click()
+        page.get_by_role("alert").scroll_into_view_if_needed()
+        page.mouse.wheel(0, 1000)
+        page.wait_for_timeout(500)
+        keep(page, folder / "nudge.png")
 
-            removal = {"verdict": "remove", "reason": "abusive", "moderator": "demo"}
-            httpx.post(f"{server.url}/v1/sites/demo/comments/c04/decision", json=removal).raise_for_status()
-            page.goto(f"{server.url}/demo")
-            page.get_by_label("You are reading as").select_option("bluntspeaker")
-            page.get_by_role("button", name="Change").click()
-            page.locator("#c04 summary").click(timeout=60_000)
-            page.locator("#c04 textarea").fill("Derek and I have been friends for forty years.")
-            page.locator("#c03").scroll_into_view_if_needed()
-            keep(page, folder / "appeal.png")
+        removal = {"verdict": "remove", "reason": "abusive", "moderator": "demo"}
+        httpx.post(f"{server.url}/v1/sites/demo/comments/c04/decision", json=removal).raise_for_status()
+        page.goto(f"{server.url}/demo")
+        page.get_by_label("You are reading as").select_option("bluntspeaker")
+        page.get_by_role("button", name="Change").click()
+        page.locator("#c04 summary").click(timeout=60_000)
+        page.locator("#c04 textarea").fill("Derek and I have been friends for forty years.")
+        page.locator("#c03").scroll_into_view_if_needed()
+        keep(page, folder / "appeal.png")
 
 
 if __name__ == "__main__":
