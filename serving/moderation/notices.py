@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, StrictBool, StringConstraints, ValidationInfo, field_validator
 
 from serving.moderation.submissions import Part
 
@@ -29,7 +29,7 @@ class Notice(Part):
     legal_ground: str | None = Field(None, max_length=500, description="the law that it breaks")
     url: str | None = Field(None, max_length=2000, pattern=r"^https?://", description="where exactly it stands")
     good_faith: Literal[True] = Field(description="that the notice is accurate and complete to the best of belief")
-    child_protection: bool = False
+    child_protection: StrictBool = False
     name: Line | None = Field(None, validate_default=True)
     email: Email | None = Field(None, validate_default=True)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 import sqlalchemy
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, StrictInt, ValidationInfo, field_validator
 from sqlalchemy import Table, and_, bindparam, func, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
@@ -56,7 +56,7 @@ class Filing(Part):
     reporter: ReporterPart
     reason: triage.Reason
     details: str | None = Field(None, max_length=MAX_DETAILS, description="in the reader's words")
-    revision: int | None = Field(None, ge=1, le=2**31 - 1)
+    revision: StrictInt | None = Field(None, ge=1, le=2**31 - 1)
     notice: Notice | None = Field(
         None, validate_default=True, description="needed with the reason illegal, and for no other"
     )

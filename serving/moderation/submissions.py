@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from serving.schemas import MAX_TEXT_BYTES, too_long
 from serving.text import visible
@@ -58,7 +58,7 @@ class StoryPart(Part):
     section: Word | None = None
     text: str | None = Field(None, max_length=MAX_STORY_CHARACTERS, description="of the article")
     published_at: When | None = None
-    premoderated: bool | None = Field(None, description="whether each comment on it is to be read first")
+    premoderated: StrictBool | None = Field(None, description="whether each comment on it is to be read first")
 
 
 class Submission(Part):
@@ -70,8 +70,8 @@ class Submission(Part):
     story: StoryPart | None = None
     section: Word | None = Field(None, description="short for story.section")
     posted_at: When | None = None
-    do_not_store: bool = Field(False, description="score and decide, but keep no text")
-    nudge: bool = Field(False, description="a first attempt, whose author can still reword it")
+    do_not_store: StrictBool = Field(False, description="score and decide, but keep no text")
+    nudge: StrictBool = Field(False, description="a first attempt, whose author can still reword it")
 
     @property
     def in_section(self) -> str | None:

@@ -64,15 +64,17 @@ NEEDED: dict[tuple[str, str], set[Scope]] = {
     ("DELETE", "/v1/sites/{site}/hooks/{id}"): set(),
     ("GET", "/v1/sites/{site}/hooks/{id}/dead"): set(),
     ("POST", "/v1/sites/{site}/hooks/{id}/replay"): set(),
-    ("DELETE", "/v1/sites/{site}/{kind}/{id}"): {"comments"},
-    ("GET", "/v1/sites/{site}/{kind}/{id}/export"): {"comments"},
+    ("DELETE", "/v1/sites/{site}/authors/{id}"): {"comments"},
+    ("DELETE", "/v1/sites/{site}/reporters/{id}"): {"comments"},
+    ("GET", "/v1/sites/{site}/authors/{id}/export"): {"comments"},
+    ("GET", "/v1/sites/{site}/reporters/{id}/export"): {"comments"},
 }
 # Tested with the dialects that they belong to.
 ELSEWHERE = {
     "/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore", "/$discovery/rest", "/batch", "/v1/moderations",
     "/predict", "/health", "/info", "/coral/moderate", "/report.js",
 }  # fmt: skip
-VALUES = {"version": "1", "kind": "authors"}
+VALUES = {"version": "1"}
 QUERY = "site=nothing&from=2026-01-01&to=2026-01-02"
 
 

@@ -169,7 +169,7 @@ async def backtest(site: str, request: Request) -> BacktestAnswer:
     return await reading(here, work)
 
 
-@router.get("/v1/sites/{site}/policies/{version}", responses=FAILURES)
+@router.get("/v1/sites/{site}/policies/{version:int}", responses=FAILURES)
 async def version(site: str, version: int, request: Request) -> PolicyAnswer:
     """A version with its text; the key needs the scope moderate."""
     here = service.of(request)
@@ -182,7 +182,7 @@ async def version(site: str, version: int, request: Request) -> PolicyAnswer:
 
 
 @router.put(
-    "/v1/sites/{site}/policies/{version}/state",
+    "/v1/sites/{site}/policies/{version:int}/state",
     responses=FAILURES | CONFLICT,
     openapi_extra=described(StateBody, {"state": "shadow"}),
 )

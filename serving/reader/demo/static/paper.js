@@ -11,23 +11,38 @@
   async function update() {
     const text = await (await fetch("/demo")).text();
     const fresh = new DOMParser().parseFromString(text, "text/html");
+    let changes = fresh.getElementById("threads").dataset.changes;
     for (const item of fresh.querySelectorAll("#threads li")) {
       const shown = document.getElementById(item.id);
-      if (!shown) {
-        // A new comment: last in its thread.
-        const parent = item.parentElement.closest("li");
-        const place = parent ? document.getElementById(parent.id) : threads;
-        const list = place?.querySelector(":scope > ol");
-        if (list) list.append(document.adoptNode(item));
-        else place?.append(document.adoptNode(item.parentElement));
-      } else if (shown.dataset.change !== item.dataset.change && !shown.querySelector("article:focus-within")) {
+      if (!shown) add(item);
+      else if (shown.dataset.change === item.dataset.change) continue;
+      else if (own(shown).querySelector("textarea:focus")) changes = ""; // somebody writes there: next time
+      else {
         shown.dataset.change = item.dataset.change;
-        own(shown).replaceWith(document.adoptNode(own(item)));
+        replace(own(shown), document.adoptNode(own(item)));
       }
     }
     document.getElementById("comments").replaceChildren(...fresh.getElementById("comments").childNodes);
-    threads.dataset.changes = fresh.getElementById("threads").dataset.changes;
+    threads.dataset.changes = changes;
     news.textContent = "The comments have just changed.";
+  }
+
+  /* A new comment: last in its thread. */
+  function add(item) {
+    const parent = item.parentElement.closest("li");
+    const place = parent ? document.getElementById(parent.id) : threads;
+    const list = place?.querySelector(":scope > ol");
+    if (list) list.append(document.adoptNode(item));
+    else place?.append(document.adoptNode(item.parentElement));
+  }
+
+  /* A focus inside is not lost: it goes to what is there now. */
+  function replace(old, now) {
+    const focused = old.contains(document.activeElement);
+    old.replaceWith(now);
+    if (!focused) return;
+    now.tabIndex = -1;
+    now.focus();
   }
 
   async function look() {
