@@ -10,7 +10,6 @@ import unicodedata
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
 )
-SPACE = re.compile(r"\s+")
 PLAIN = re.compile("[0-9A-Za-z]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
@@ -22,8 +21,7 @@ def normalise(text: str) -> str:
     The result may be empty. Idempotent.
     """
     text = INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    text = unicodedata.normalize("NFKC", CONTROL.sub(" ", text))
-    return SPACE.sub(" ", text).strip()
+    return " ".join(unicodedata.normalize("NFKC", CONTROL.sub(" ", text)).split())
 
 
 def visible(text: str) -> bool:
