@@ -30,6 +30,7 @@ from serving.store import Store
 from tests import databases
 from tests.service import Server, running
 from tests.serving.console.browsing import browser as launched
+from tests.serving.console.browsing import check
 
 SECRET = "whsec_for-this-test"
 XSS = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">{{ 7 * 7 }}"
@@ -151,11 +152,10 @@ def test_a_reader_is_known_by_what_nobody_can_guess(newspaper: Newspaper, tmp_pa
 
 
 @pytest.mark.parametrize("mode", ["local", "keys"])
-def test_it_is_prepared_once(tmp_path: Path, mode: str) -> None:
+def test_it_is_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     url = databases.fresh(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where its file lies if not beside a SQLite database
     settings = Settings(mode=mode, database_url=url, port=8123)
-    if not url.startswith("sqlite"):
-        pytest.skip("the newspaper's file would lie in the present folder")
     first = prepare.prepare(settings)
     second = prepare.prepare(Settings(mode=mode, database_url=url, port=8124))
     assert second.board == first.board
@@ -201,8 +201,19 @@ def test_its_pages(tmp_path: Path) -> None:
         # What people write is text, in a strict page.
         page = browser.new_page()
         page.goto(home)
-        page.get_by_label("Your comment, as").fill(XSS)
+        page.get_by_role("button", name="Unsuitable or offensive?").first.wait_for()
+        check(page)
+        page.get_by_label("Your comment, as").fill("Only an idiot could write this.")
         page.get_by_role("button", name="Post comment").click()
+        page.get_by_role("alert").wait_for()
+        check(page)
+        page.get_by_role("button", name="Unsuitable or offensive?").last.click()
+        page.get_by_label("It is illegal").check()
+        page.get_by_role("button", name="Send report").click()
+        check(page)
+        page.keyboard.press("Escape")
+        page.get_by_label("Your comment, as").fill(XSS)
+        page.get_by_role("button", name="Post").click()
         page.get_by_text(XSS).wait_for()
         assert "Courier" in page.title()
         policy = page.request.get(home).headers["content-security-policy"]
