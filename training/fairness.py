@@ -125,7 +125,8 @@ def targets(exam: Exam, data_dir: Path | None) -> dict[str, Any]:
         if name not in exam.scorer.attributes:
             continue
         column = exam.column(name)
-        truth, found = rows.labels[:, column] >= 0.5, {}
+        truth = rows.labels[:, column] >= 0.5
+        found: dict[str, dict[str, Any]] = {}
         for group in sorted({group for group in groups if group}):
             mine = np.array([other == group for other in groups], dtype=np.bool_)
             weights = bootstrap.draws(int(mine.sum()), RESAMPLES, exam.recipe.seed)

@@ -83,7 +83,7 @@ def by_attribute(exam: Exam, attributes: Sequence[str]) -> dict[str, dict[str, A
             continue
         scores = exam.scores(rows.texts, f"scoring for {name}")[:, column]
         sources = np.array(rows.sources)
-        item = {"together": measured(labels, scores, exam.recipe.seed), "sources": {}}
+        item: dict[str, Any] = {"together": measured(labels, scores, exam.recipe.seed), "sources": {}}
         for source in dict.fromkeys(rows.sources):
             mine = sources == source
             item["sources"][source] = measured(labels[mine], scores[mine], exam.recipe.seed)

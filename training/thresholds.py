@@ -26,6 +26,7 @@ from training.exam import Exam, ship
 from training.measure import FEWEST
 
 Floats = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
 
 STEPS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)  # of comments flagged: what a team can read
@@ -33,7 +34,9 @@ DAY = "civil_comments_full"
 RESAMPLES = 500
 
 
-def at(truth: npt.NDArray[np.bool_], scores: Floats, threshold: float, weights: npt.NDArray[np.int64]) -> dict[str, Any]:
+def at(
+    truth: npt.NDArray[np.bool_], scores: Floats, threshold: float, weights: npt.NDArray[np.int64]
+) -> dict[str, Any]:
     """Precision, recall and share flagged at `score >= threshold`, with 95 % intervals over draws [resamples, rows].
 
     Precision is None where nothing is flagged.
