@@ -4,7 +4,7 @@
 
 Writes peers.json, from the measurements of evaluation.json in the same directory (run training.evaluate first), which
 hold TF-IDF with logistic regression and length alone, and the scores of alt-profanity-check
-(https://github.com/dimitrismistriotis/alt-profanity-check), a word model that is installed in practice, on the very same
+(https://github.com/dimitrismistriotis/alt-profanity-check), a word model that is installed in practice, on the same
 rows. It gives one score, which is compared with ours for every attribute that a reader might use it for.
 """
 
