@@ -3,9 +3,10 @@
     python benchmarks/robustness.py training/recipes/minilm-2.toml --output docs/evaluation
 
 Writes robustness.json. Held-out natural comments of Civil Comments, harmless and toxic ones alike, are perturbed in
-each way of benchmarks/perturbations.py and scored anew. Where words are disguised, it is the SUSPECTS words of a
-comment that a word model, trained on the training rows, finds most toxic: those that somebody who wants to get past a
-filter would disguise. `--split dev` looks at development rows, to choose a normal form by.
+each way of benchmarks/perturbations.py and scored anew. Where words are disguised, it is up to SUSPECTS words of a
+comment, those that a word model trained on the training rows finds most toxic, if they are among its HEAVIEST: what
+somebody who wants to get past a filter would disguise, and what stands in a harmless comment by chance.
+`--split dev` looks at development rows, to choose a normal form by.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from training.scoring import identity
 Floats = npt.NDArray[np.floating]
 
 ATTRIBUTE, SOURCE = "toxicity", "civil_comments"
-SUSPECTS = 3
+SUSPECTS, HEAVIEST = 3, 1000
 POSITIVES, NEGATIVES = 300, 600
 BAR = 0.02
 RESAMPLES = 500
@@ -81,10 +82,14 @@ def word_weights(exam: Exam) -> dict[str, float]:
     return weights
 
 
+def heaviest(weights: Mapping[str, float]) -> dict[str, float]:
+    """The HEAVIEST words with their weights."""
+    return dict(sorted(weights.items(), key=lambda pair: -pair[1])[:HEAVIEST])
+
+
 def suspects(text: str, weights: Mapping[str, float]) -> list[Span]:
-    """Places of the SUSPECTS words of a text that weigh most; words of weight 0 or less are none."""
-    found = [(weights.get(m[0].lower(), 0.0), m.span()) for m in WORD.finditer(text)]
-    found = [pair for pair in found if pair[0] > 0]
+    """Places of the SUSPECTS words of a text that weigh most, of those that have a weight."""
+    found = [(weights[m[0].lower()], m.span()) for m in WORD.finditer(text) if m[0].lower() in weights]
     return [span for _, span in sorted(found, key=lambda pair: (-pair[0], pair[1]))[:SUSPECTS]]
 
 
@@ -99,7 +104,7 @@ def sample(rows: Corpus, column: int) -> Corpus:
 def losses(exam: Exam, rows: Corpus, names: Sequence[str]) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """The AUC of the clean rows, and for each perturbation that of the perturbed ones and what is lost."""
     column = exam.column(ATTRIBUTE)
-    truth, weights = rows.labels[:, column] >= 0.5, word_weights(exam)
+    truth, weights = rows.labels[:, column] >= 0.5, heaviest(word_weights(exam))
     draws = bootstrap.draws(len(rows), RESAMPLES, exam.recipe.seed)
     draws = np.concatenate([np.ones((1, len(rows)), np.int64), draws])
     clean = exam.scores(rows.texts, "scoring clean rows")[:, column]
@@ -190,6 +195,7 @@ def main() -> None:
             "source": SOURCE,
             "bar": BAR,
             "suspects": SUSPECTS,
+            "heaviest": HEAVIEST,
             "resamples": RESAMPLES,
             "identity": identity(exam.scorer.manifest),
             "rows": len(rows),

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from confusable_homoglyphs import confusables
 
-from serving.words import DOUBLED, OFFENSIVE, SWEARING
+from serving.words import DOUBLED, OFFENSIVE, SLIPS, SWEARING
 
 Edit = tuple[int, int, str]
 
@@ -38,7 +38,9 @@ BLOCK = re.compile(
 )
 MARK = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 FOREIGN_WORD = re.compile(r"[A-Za-z]*[^\W\d_a-zA-Z\u00aa-\u00ff][\w]*")
-APART = re.compile(r"(?<![\w'’])[A-Za-z](?:([ .\-_*/~|·])[A-Za-z])(?:\1[A-Za-z]){2,}(?![\w'’])")
+APART = re.compile(r"(?<![\w'’])[A-Za-z]([ .\-_*/~|·])[A-Za-z](?:\1[A-Za-z])+(?![\w'’])")
+STRONG = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*\n]{1,200}?)(?<=[^\s*])\*\*(?![\w*])")
+LONGEST_RUN = 48  # letters apart that are looked through for words: the time grows with the square
 STRETCHED = re.compile(r"([A-Za-z])\1\1")
 WORD = re.compile(r"[A-Za-z]+")
 LEET = re.compile(r"[A-Za-z][013457@$]|[013457@$][A-Za-z]|[A-Za-z]![A-Za-z]")
@@ -91,6 +93,11 @@ def _tags(text: str) -> Iterator[Edit]:
                 end = edit[1]
 
 
+def _bold(text: str) -> Iterator[Edit]:
+    if "**" in text:
+        yield from ((*m.span(), m[1]) for m in STRONG.finditer(text))
+
+
 def _marks(text: str) -> Iterator[Edit]:
     if not text.isascii():
         for m in MARK.finditer(text):
@@ -120,9 +127,27 @@ def _apart(text: str) -> Iterator[Edit]:
         word = m[0][::2]
         if word.isupper() and m[1] in ".-/":
             continue  # an abbreviation
-        if m[1] == " " and word[0] in "aAI" and word.lower() not in OFFENSIVE and word[1:].lower() in OFFENSIVE:
-            word = f"{word[0]} {word[1:]}"
-        yield (*m.span(), word)
+        if len(word) == 3 and word.lower() not in OFFENSIVE:
+            continue
+        yield (*m.span(), _parted(word) if m[1] == " " else word)
+
+
+def _parted(word: str) -> str:
+    """A run of single letters as one word, or as several if one of them is offensive: neighbours run together."""
+    low = word.lower()
+    if low not in OFFENSIVE and len(word) <= LONGEST_RUN:
+        for size in range(len(word) - 1, 3, -1):
+            if low[-size:] in OFFENSIVE:
+                return f"{_parted(word[:-size])} {word[-size:]}"
+            if low[:size] in OFFENSIVE:
+                return f"{word[:size]} {_parted(word[size:])}"
+    return word
+
+
+def _swapped(text: str) -> Iterator[Edit]:
+    for m in WORD.finditer(text):
+        if len(m[0]) > 3 and (word := SLIPS.get(m[0].lower())):
+            yield (*m.span(), word.upper() if m[0].isupper() else m[0][0] + word[1:])
 
 
 def _stretched(text: str) -> Iterator[Edit]:
@@ -164,19 +189,22 @@ def _spelt(token: str) -> str | None:
     letters = [c for c in token if c.isalpha()]
     if not letters or any(c in "2689" for c in token):
         return None
+    upper = len(letters) > 1 and all(c.isupper() for c in letters)
     for table in (PLAIN_AT, SECOND_AT):
         word = token.translate(table)
         if word.lower() in OFFENSIVE:
-            return word.upper() if len(letters) > 1 and all(c.isupper() for c in letters) else word
-    signs = token.strip("@$!" if "@" in token or "$" in token else "")
-    inside = re.fullmatch(r"[A-Za-z]+(?:[013457@$!]+[A-Za-z]+)+", signs)
-    if inside is None or signs != token or ("@" in token and ADDRESS.search(token)):
+            return word.upper() if upper else word
+    runs = re.findall(r"[013457@$!]+", token)
+    if len(letters) < (5 if upper else 2) or len(token) < 4 or any(len(run.replace("$$", "$")) > 2 for run in runs):
         return None
-    runs, upper = re.findall(r"[0-9@$!]+", token), all(c.isupper() for c in letters)
-    if len(letters) < (5 if upper else 3) or any(len(run.replace("$$", "$")) > 1 for run in runs):
+    # Capitals inside a word are a name of a thing: "iPh0ne", "WiF1".
+    if (not upper and token[1:].lower() != token[1:]) or ("@" in token and ADDRESS.search(token)):
         return None
-    if not upper and token[1:].lower() != token[1:]:
-        return None
+    if len(runs) == 1:
+        # One run at an end belongs to numbers and names: "covid19", "3rd", "401k", "$5k", "4chan".
+        inside = token[0].isalpha() and token[-1].isalpha()
+        if not inside or len(letters) < 3 or len(runs[0].replace("$$", "$")) > 1:
+            return None
     word = token.translate(PLAIN_AT)
     return word.upper() if upper else word
 
@@ -220,10 +248,12 @@ def _unmasked(token: str) -> str | None:
 STEPS: tuple[Callable[[str], Iterator[Edit]], ...] = (
     _entities,
     _tags,
+    _bold,
     _marks,
     _lookalike_words,
     _masked,
     _apart,
     _stretched,
     _leet,
+    _swapped,
 )

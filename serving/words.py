@@ -21,6 +21,22 @@ OFFENSIVE: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(word + ending for ending in _ENDINGS for word in _OFFENSIVE.split())
 )
 
+
+def _slips() -> dict[str, str]:
+    """Misspelling -> offensive word: two neighbouring letters inside it changed places."""
+    found = {"fcuk": "fuck", "fukc": "fuck", "shti": "shit", "siht": "shit"}
+    for word in OFFENSIVE:
+        for place in range(1, len(word) - 2) if len(word) >= 5 else ():
+            slip = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+            if slip != word and slip not in OFFENSIVE and slip not in _MEANT:
+                found.setdefault(slip, word)
+    return found
+
+
+# Slips that are words of their own.
+_MEANT = frozenset(("diets", "tiers", "tries", "trials"))
+SLIPS: Mapping[str, str] = MappingProxyType(_slips())
+
 _DOUBLED = """
 agree agreed all allow annoying apparently appeal balloon bee been being better boo book boom bottom bull business call
 called cannot carry class coffee common cool coming current deep difficult different dinner door dress effect eggs essay

@@ -146,7 +146,7 @@ def reach(
 
 
 def timed(scorer: Scorer, texts: Sequence[str], earlier: Path | None) -> dict[str, Any]:
-    """What `speed.measure` finds, or what an earlier evaluation of the same model found, if it is given and is there."""
+    """What `speed.measure` finds, or what an earlier evaluation of the same model found, if there is one."""
     if earlier is not None and earlier.is_file():
         found: dict[str, Any] = json.loads(earlier.read_text(encoding="utf-8"))
         if found["model"] == {"name": scorer.manifest.name, "version": scorer.manifest.version}:
