@@ -19,7 +19,8 @@ from serving.dialects.perspective import names
 from serving.schemas import ItemError
 from serving.settings import Settings
 from tests.service import Server
-from training.card import COMMANDS, CardError, card, read
+from training.card import COMMANDS as MEASUREMENTS
+from training.card import CardError, card, read
 
 ROOT = Path(__file__).parents[1]
 UNSET = {"model": "the model that ships", "public_url": "as the client asked", "coral": "no site"}  # shown for None
@@ -84,15 +85,15 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_the_card_is_what_its_inputs_give() -> None:
     found = read(DOCS / "evaluation")
-    assert set(found) == set(COMMANDS)
+    assert set(found) == set(MEASUREMENTS)
     assert text("model_card.md") == card(found, Artifact.load(), taxonomy.load(), "docs/evaluation")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", MEASUREMENTS)
 def test_the_card_takes_no_results_of_another_model(name: str) -> None:
     found = read(DOCS / "evaluation")
     found[name] = found[name] | {"manifest_sha256": "0" * 64}
-    with pytest.raises(CardError, match=rf"^{name}\.json is of the manifest 0{{12}}.*{re.escape(COMMANDS[name])}"):
+    with pytest.raises(CardError, match=rf"^{name}\.json is of the manifest 0{{12}}.*{re.escape(MEASUREMENTS[name])}"):
         card(found, Artifact.load(), taxonomy.load(), "docs/evaluation")
 
 
