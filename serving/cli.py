@@ -6,6 +6,7 @@ files does not load the web framework.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -51,6 +52,7 @@ app.add_typer(learning.labels, name="labels")
 app.add_typer(learning.model, name="model")
 app.add_typer(policy.policy, name="policy")
 
+SWITCH_SECONDS = 0.0005  # docs/performance.md
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
 RANKED_BY = "report_worthy"
 
@@ -90,6 +92,7 @@ def serve(
         from serving import keys, logs
         from serving.api import create_app
         from serving.settings import read
+        from serving.wire import Protocol
 
         settings = read(host=host, port=port, model=model)
         logs.configure(settings.log_level)
@@ -106,11 +109,14 @@ def serve(
             typer.echo(prepare.greeting(settings, newspaper), err=True)
         if settings.mode == "keys" and not any(key.revoked_at is None for key in keys.every(store)):
             typer.echo("No key exists yet, so nobody can call it: evenhand keys create NAME", err=True)
+        # A worker that has scored a batch waits for the interpreter lock to hand it over and take the next.
+        sys.setswitchinterval(SWITCH_SECONDS)
         # Our own middleware logs requests: uvicorn's lines would hold query strings, where keys may be.
         uvicorn.run(
             api,
             host=settings.host,
             port=settings.port,
+            http=Protocol,
             access_log=False,
             log_level="warning",
             server_header=False,

@@ -1,8 +1,8 @@
 """The asynchronous micro-batcher in front of the scorer: every dialect asks it, and only it, for scores.
 
-Texts wait in one bounded queue; each worker takes what has gathered, scores it as one batch on a thread,
-and hands the scores back. While a worker is idle a text does not wait at all; while all are busy the
-queue itself makes the batches.
+Texts wait in one bounded queue; each worker, a thread, takes texts of like length from it, scores them as one
+batch, hands the scores to the event loop, and takes the next batch without waiting for it. While a worker is idle
+a text does not wait at all; while all are busy the queue itself makes the batches.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -28,10 +30,13 @@ from serving.scorer import Scorer, Scores
 
 WARM_UP = "One warm-up prediction, so that the first reader does not wait for it."
 
-# One batch. Texts of like length share an inference inside the scorer; characters bound how long a worker is
-# away. Half of the clients' requests are read and answered while the other half is scored: docs/performance.md.
-BATCH_TEXTS = 32
-BATCH_CHARACTERS = 16_384
+# One inference: so many characters, each text counted as long as the longest, or one longer text. About 130 tokens.
+# More together are hardly quicker than one after the other, and each waits for all: docs/performance.md.
+BATCH_CHARACTERS = 600
+IN_SIGHT = 48  # texts that a batch is chosen from: the more, the less padding, and the later an odd one's turn
+# What each worker may have of one request in the queue at a time.
+SHARE_TEXTS = 32
+SHARE_CHARACTERS = 16_384
 # Requests of more than their share that are served at a time: the rest of the queue is for others.
 BULK_REQUESTS = 2
 
@@ -112,20 +117,22 @@ class Engine:
         self._limits = limits
         self._threads = threads
         self._workers = workers or cores()
+        self._characters = BATCH_CHARACTERS * (threads or cores())
         # What one request may have in the queue at a time: work for every worker, and room for others.
-        self._share = max(BATCH_TEXTS, min(BATCH_TEXTS * self._workers, limits.queue // 4))
+        self._share = max(SHARE_TEXTS, min(SHARE_TEXTS * self._workers, limits.queue // 4))
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="scoring")
         self._queue: deque[_Item] = deque()
-        self._arrived = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        # The workers' threads and the event loop share the queue and what follows; a loaded model is swapped whole.
+        self._lock = threading.Lock()
+        self._under_way: set[_Item] = set()
+        self._working = 0  # workers that look for texts or score them
         self._loaded: _Loaded | None = None
         self._failed = False
         self._bulk = 0
-        self._idle = 0
         self._last_batch = 0
         self._rate = 200.0  # texts a second, smoothed: for Retry-After only
         self._reloading = asyncio.Lock()
-        metrics.queue_depth.set_function(lambda: len(self._queue))
+        metrics.queue_depth.set_function(self._waiting)
 
     @property
     def manifest(self) -> Manifest:
@@ -140,7 +147,8 @@ class Engine:
     @property
     def idle(self) -> bool:
         """Nothing waits or is being scored."""
-        return not self._queue and self._idle == self._workers
+        with self._lock:
+            return not self._queue and not self._working
 
     @property
     def ready(self) -> bool:
@@ -148,25 +156,25 @@ class Engine:
         return self._loaded is not None and not self._failed
 
     async def start(self, path: Path | None = None) -> None:
-        """Starts the workers, then loads and warms the model: that at `path`, or else that which it was made with.
+        """Loads and warms the model: that at `path`, or else that which it was made with.
 
         Raises ArtifactError; `reload` or `use` may mend that.
         """
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
         if path is None:
             await self._load(self._artifact)
         else:
             await self.use(path)
 
     async def stop(self) -> None:
-        """Stops the workers; what still waits, or comes later, is refused."""
-        self._loaded = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self._queue:
-            self._resolve(self._queue.popleft(), NotReadyError("The service is stopping."))
+        """Stops the workers; what waits, or is being scored, or comes later, is refused."""
+        with self._lock:
+            self._loaded = None
+            left = [*self._under_way, *self._queue]
+            self._queue.clear()
+            self._under_way.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for item in left:
+            _resolve(item, NotReadyError("The service is stopping."))
 
     async def reload(self) -> Manifest:
         """Loads the artifact again from where it came: verified, warmed up, then swapped in between two
@@ -189,7 +197,7 @@ class Engine:
         """
         if self.ready:
             return
-        await self._scored([self._enter(WARM_UP, b"")])
+        await self._scored(self._enter([(WARM_UP, b"")]))
 
     async def score(self, texts: Sequence[str]) -> Scored:
         """Scores of each text, in order. Cancelling the call takes what still waits out of the queue.
@@ -219,47 +227,63 @@ class Engine:
 
     def check_room(self) -> None:
         """Raises BusyError if the queue is full."""
-        if len(self._queue) >= self._limits.queue:
+        if self._waiting() >= self._limits.queue:
             raise self._busy()
 
+    def _waiting(self) -> int:
+        """Texts in the queue."""
+        with self._lock:
+            return len(self._queue)
+
     def _busy(self) -> BusyError:
-        return BusyError(max(1, math.ceil(len(self._queue) / self._rate)))
+        return BusyError(max(1, math.ceil(self._waiting() / self._rate)))
 
     async def _part(self, loaded: _Loaded, texts: Sequence[str], *, admitted: bool) -> list[tuple[_Loaded, Scores]]:
         """Scores of one share of a request, from the cache or the queue.
 
         A full queue refuses what it would have to score, unless the request is `admitted`: under way already.
         """
-        digests = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
-        known = [loaded.cache.get(digest) for digest in digests]
-        if not admitted and not all(known):
+        if self._limits.cache:
+            digests = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
+            known = [loaded.cache.get(digest) for digest in digests]
+        else:
+            digests, known = [b""] * len(texts), [None] * len(texts)
+        new = [(text, digest) for text, digest, scores in zip(texts, digests, known, strict=True) if not scores]
+        if new and not admitted:
             self.check_room()
-        self._metrics.cache_hits.inc(sum(scores is not None for scores in known))
-        self._metrics.cache_misses.inc(sum(scores is None for scores in known))
-        entered = [
-            self._enter(text, digest) for text, digest, scores in zip(texts, digests, known, strict=True) if not scores
-        ]
-        fresh = iter(await self._scored(entered))
+        self._metrics.cache_hits.inc(len(texts) - len(new))
+        self._metrics.cache_misses.inc(len(new))
+        fresh = iter(await self._scored(self._enter(new)) if new else ())
         return [(loaded, scores) if scores else next(fresh) for scores in known]
 
-    def _enter(self, text: str, digest: bytes) -> _Item:
+    def _enter(self, texts: Sequence[tuple[str, bytes]]) -> list[_Item]:
+        """Puts texts with their digests into the queue, and idle workers to work."""
         self._current()
-        item = _Item(text, digest, asyncio.get_running_loop().create_future())
-        self._queue.append(item)
-        self._arrived.set()
-        return item
+        loop = asyncio.get_running_loop()
+        items = [_Item(text, digest, loop.create_future()) for text, digest in texts]
+        with self._lock:
+            self._queue.extend(items)
+            starting = min(self._workers - self._working, len(items))
+            self._working += starting
+        for _ in range(starting):
+            self._pool.submit(self._work, loop)
+        return items
 
     async def _scored(self, items: Sequence[_Item]) -> list[tuple[_Loaded, Scores]]:
         """Waits for the items' answers; whatever ends the wait takes those left out of the queue."""
+        timer = asyncio.get_running_loop().call_later(self._limits.deadline, self._expire, items)
         try:
-            async with asyncio.timeout(self._limits.deadline):
-                return [await item.answer for item in items]
-        except TimeoutError:
-            self._metrics.deadlines.inc()
-            raise DeadlineError("The scores were not ready in time; try again later.") from None
+            return [await item.answer for item in items]
         finally:
+            timer.cancel()
             for item in items:
                 item.answer.cancel()
+
+    def _expire(self, items: Sequence[_Item]) -> None:
+        """Tells one request that its time is up."""
+        self._metrics.deadlines.inc()
+        for item in items:
+            _resolve(item, DeadlineError("The scores were not ready in time; try again later."))
 
     def _current(self) -> _Loaded:
         if self._loaded is None:
@@ -282,81 +306,95 @@ class Engine:
         self._metrics.show_model(manifest.name, manifest.version)
         return manifest
 
-    async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            self._idle += 1
-            batch = await self._take()
-            self._idle -= 1
-            loaded = self._current()
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Scores batches until nothing waits. Runs on a thread of the pool."""
+        while taken := self._take():
+            loaded, batch = taken
             began = time.perf_counter()
-            for item in batch:
-                self._metrics.queue_seconds.observe(began - item.since)
+            done: Callable[[], None]
             try:
-                scores = await loop.run_in_executor(
-                    self._pool, loaded.scorer.score_clean, [item.text for item in batch]
-                )
-            except asyncio.CancelledError:
-                for item in batch:
-                    self._resolve(item, NotReadyError("The service is stopping."))
-                raise
+                scores = loaded.scorer.score_clean([item.text for item in batch])
+                took = time.perf_counter() - began
+                self._metrics.batch([began - item.since for item in batch], took, scores)
+                done = partial(self._deliver, loaded, batch, scores, took)
             except Exception as error:  # whatever the runtime raises, the callers must learn of it
-                self._failed = True
-                self._metrics.failures.inc()
-                structlog.get_logger().error("inference failed; the service is not ready", type=type(error).__name__)
-                for item in batch:
-                    self._resolve(item, InferenceError("The model failed on this request."))
-                continue
-            self._failed = False
-            took = time.perf_counter() - began
-            self._rate += 0.1 * (len(batch) / max(took, 1e-6) * self._workers - self._rate)
-            self._metrics.batch(len(batch), took)
-            for item, row in zip(batch, scores, strict=True):
-                if item.digest and self._limits.cache:
-                    loaded.cache[item.digest] = row
-                self._metrics.scores(row)
-                self._resolve(item, (loaded, row))
+                done = partial(self._fail, batch, type(error).__name__)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(done)
 
-    async def _take(self) -> list[_Item]:
-        """The next batch: at once if nothing came together last time, else after at most `wait` seconds."""
-        while True:
-            while not self._queue:
-                self._arrived.clear()
-                await self._arrived.wait()
-            if self._last_batch > 1 and len(self._queue) < self._last_batch and self._limits.wait:
-                await asyncio.sleep(self._limits.wait)
-            batch: list[_Item] = []
-            size = 0
-            most = min(BATCH_TEXTS, math.ceil(len(self._queue) / self._idle))  # idle workers share what waits
-            while self._queue and len(batch) < most:
-                item = self._queue[0]
+    def _take(self) -> tuple[_Loaded, list[_Item]] | None:
+        """The next batch and the model for it; None, and the worker's end, if nothing waits."""
+        if self._limits.wait and self._last_batch > 1 and 0 < len(self._queue) < self._last_batch:
+            time.sleep(self._limits.wait)
+        with self._lock:
+            waiting: list[_Item] = []
+            while self._queue and len(waiting) < IN_SIGHT:
+                item = self._queue.popleft()
                 if item.answer.done():  # cancelled, or out of time: not worth an inference
                     self._metrics.dropped.inc()
-                elif batch and size + len(item.text) > BATCH_CHARACTERS:
-                    break
                 else:
-                    batch.append(item)
-                    size += len(item.text)
-                self._queue.popleft()
+                    waiting.append(item)
+            # Each worker takes its share of what waits, also while others are busy: few texts that come together are
+            # answered sooner one after the other.
+            batch = _alike(waiting, math.ceil(len(waiting) / self._workers), self._characters)
+            self._under_way.update(batch)
+            self._queue.extendleft(item for item in reversed(waiting) if item not in self._under_way)
             self._last_batch = len(batch)
-            if batch:
-                return batch
+            if self._loaded is None or not batch:
+                self._working -= 1
+                return None
+            return self._loaded, batch
 
-    @staticmethod
-    def _resolve(item: _Item, answer: tuple[_Loaded, Scores] | EngineError) -> None:
-        with suppress(asyncio.InvalidStateError):  # its caller went away while it was scored
-            if isinstance(answer, EngineError):
-                item.answer.set_exception(answer)
-                item.answer.exception()  # marks it seen: of several texts the caller reads the first failure only
-            else:
-                item.answer.set_result(answer)
+    def _deliver(self, loaded: _Loaded, batch: Sequence[_Item], scores: Sequence[Scores], took: float) -> None:
+        """Hands scores to those who wait for them."""
+        self._failed = False
+        self._rate += 0.1 * (len(batch) / max(took, 1e-6) * self._workers - self._rate)
+        for item, row in zip(batch, scores, strict=True):
+            if item.digest:
+                loaded.cache[item.digest] = row
+            _resolve(item, (loaded, row))
+        self._under_way.difference_update(batch)
+
+    def _fail(self, batch: Sequence[_Item], reason: str) -> None:
+        """Tells those who wait that the runtime failed."""
+        self._failed = True
+        self._metrics.failures.inc()
+        structlog.get_logger().error("inference failed; the service is not ready", type=reason)
+        for item in batch:
+            _resolve(item, InferenceError("The model failed on this request."))
+        self._under_way.difference_update(batch)
+
+
+def _alike(waiting: Sequence[_Item], most: int, characters: int) -> list[_Item]:
+    """The first text that waits, with up to `most` - 1 of those nearest to its length: in all `characters`, where each
+    counts as much as the longest.
+    """
+    if len(waiting) <= 1:
+        return list(waiting)
+    length = longest = len(waiting[0].text)
+    batch: list[_Item] = []
+    for item in sorted(waiting, key=lambda item: abs(len(item.text) - length))[:most]:
+        longest = max(longest, len(item.text))
+        if batch and longest * (len(batch) + 1) > characters:
+            break
+        batch.append(item)
+    return batch
+
+
+def _resolve(item: _Item, answer: tuple[_Loaded, Scores] | EngineError) -> None:
+    with suppress(asyncio.InvalidStateError):  # its caller went away while it was scored
+        if isinstance(answer, EngineError):
+            item.answer.set_exception(answer)
+            item.answer.exception()  # marks it seen: of several texts the caller reads the first failure only
+        else:
+            item.answer.set_result(answer)
 
 
 def parts(texts: Sequence[str], most: int) -> Iterator[list[str]]:
     """The texts in order, cut into parts of at most `most` texts and as many characters as their batches may
     hold; a longer text is a part by itself.
     """
-    characters = BATCH_CHARACTERS * most // BATCH_TEXTS
+    characters = SHARE_CHARACTERS * most // SHARE_TEXTS
     part: list[str] = []
     size = 0
     for text in texts:

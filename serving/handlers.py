@@ -13,8 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
-from serving import dialects, engine, service
+from serving import dialects, service
+from serving.engine import EngineError
 from serving.errors import ApiError, invalid, of_engine
+
+# Failures that a route may pass on. Of these HTTPException includes ApiError and what the framework raises.
+KNOWN = (EngineError, SQLAlchemyError, HTTPException)
 
 
 def answer(request: HTTPConnection, error: ApiError) -> Response:
@@ -25,12 +29,36 @@ def answer(request: HTTPConnection, error: ApiError) -> Response:
     return dialect.response(content, status, headers=headers)
 
 
-def install(app: FastAPI) -> None:
-    """Registers the handlers."""
+def failed(request: HTTPConnection, error: Exception) -> Response:
+    """The answer to one of KNOWN, or to a failure that nobody foresaw."""
+    match error:
+        case ApiError():
+            return answer(request, error)
+        case EngineError():
+            return answer(request, of_engine(error))
+        case SQLAlchemyError():
+            structlog.get_logger().error("the database failed", type=type(error).__name__)
+            message = "The database does not answer; try again later."
+            return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            headers = dict(error.headers) if error.headers else None
+            if status == HTTPStatus.METHOD_NOT_ALLOWED:
+                headers = {"Allow": ", ".join(_methods(request))}  # the framework names those of one route only
+            return answer(
+                request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers)
+            )
+    return answer(request, ApiError(500, "internal_error", "The service failed; the log has the request id."))
 
-    @app.exception_handler(ApiError)
-    async def _known(request: Request, error: ApiError) -> Response:
-        return answer(request, error)
+
+def install(app: FastAPI) -> None:
+    """Registers `failed` for every failure."""
+
+    async def handler(request: Request, error: Exception) -> Response:
+        return failed(request, error)
+
+    for kind in (*KNOWN, Exception):
+        app.add_exception_handler(kind, handler)
 
     @app.exception_handler(RequestValidationError)
     async def _parameter(request: Request, error: RequestValidationError) -> Response:
@@ -42,29 +70,11 @@ def install(app: FastAPI) -> None:
         first = error.errors()[0]  # its place begins with where: path or query
         return answer(request, invalid(tuple(first["loc"][1:]), first["msg"]))
 
-    @app.exception_handler(engine.EngineError)
-    async def _engine(request: Request, error: engine.EngineError) -> Response:
-        return answer(request, of_engine(error))
 
-    @app.exception_handler(SQLAlchemyError)
-    async def _store(request: Request, error: SQLAlchemyError) -> Response:
-        structlog.get_logger().error("the database failed", type=type(error).__name__)
-        message = "The database does not answer; try again later."
-        return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> Response:
-        status = HTTPStatus(error.status_code)
-        headers = dict(error.headers) if error.headers else None
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers = {"Allow": ", ".join(_methods(app, request))}  # the framework names those of one route only
-        return answer(request, ApiError(error.status_code, status.name.lower(), f"{status.phrase}.", headers=headers))
-
-
-def _methods(app: FastAPI, request: Request) -> list[str]:
+def _methods(request: HTTPConnection) -> list[str]:
     """What may be asked of a path."""
     methods: set[str] = set()
-    for route in app.router.routes:
+    for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
+    return sorted(methods - {"HEAD"})

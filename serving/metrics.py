@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from serving.scorer import Scores
 
@@ -21,6 +29,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         registry = self.registry
         self.requests = Counter("evenhand_requests", "Requests answered.", ["dialect", "status"], registry=registry)
+        # What `labels` returned: it takes longer than to count.
+        self._requests: dict[tuple[str, int], Counter] = {}
+        self._seconds: dict[str, Histogram] = {}
         self.request_seconds = Histogram(
             "evenhand_request_seconds", "From a request's first byte to its answer.", ["dialect"],
             buckets=SECONDS, registry=registry,
@@ -54,31 +65,72 @@ class Metrics:
         )
         self.webhooks_waiting = Gauge("evenhand_webhooks_waiting", "Webhooks to be delivered yet.", registry=registry)
         self.model = Gauge("evenhand_model", "1 for the model that answers.", ["name", "version"], registry=registry)
-        # A drifting distribution is the first sign that comments, or the model, have changed.
-        self.score = Histogram(
-            "evenhand_score", "Scores given, by attribute; a cached score counts once.", ["attribute"],
-            buckets=TENTHS, registry=registry,
-        )  # fmt: skip
-        self._score: dict[str, Histogram] = {}  # `labels` takes longer than `observe`
+        self._scores = Distributions()
+        registry.register(self._scores)
 
     def show_model(self, name: str, version: str) -> None:
         """Names the model that answers from now on."""
         self.model.clear()
         self.model.labels(name, version).set(1)
 
-    def batch(self, texts: int, seconds: float) -> None:
-        """Counts one inference."""
-        self.batch_size.observe(texts)
-        self.inference_seconds.observe(seconds)
+    def batch(self, waited: Sequence[float], took: float, scores: Sequence[Scores]) -> None:
+        """Counts one inference: seconds that each text waited, seconds it took, and what came of it."""
+        for seconds in waited:
+            self.queue_seconds.observe(seconds)
+        self.batch_size.observe(len(scores))
+        self.inference_seconds.observe(took)
+        self._scores.observe(scores)
 
-    def scores(self, scores: Scores) -> None:
-        """Counts the scores of one text."""
-        for name, value in scores.items():
-            child = self._score.get(name)
-            if child is None:
-                child = self._score[name] = self.score.labels(name)
-            child.observe(value)
+    def request(self, dialect: str, status: int, took: float) -> None:
+        """Counts one request that was answered after `took` seconds."""
+        counter = self._requests.get((dialect, status))
+        if counter is None:
+            counter = self._requests[dialect, status] = self.requests.labels(dialect, str(status))
+        counter.inc()
+        timer = self._seconds.get(dialect)
+        if timer is None:
+            timer = self._seconds[dialect] = self.request_seconds.labels(dialect)
+        timer.observe(took)
 
     def render(self) -> bytes:
         """The text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+class Distributions(Collector):
+    """How the scores of each attribute are distributed: a drift is the first sign that comments, or the model, have
+    changed. Counted for a batch at once, since a histogram of the library for each attribute takes longer in all
+    than reading the request.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        # Names of a model's attributes -> how many scores are in each tenth, and their sum.
+        self._counted: dict[tuple[str, ...], tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = {}
+
+    def observe(self, scores: Sequence[Scores]) -> None:
+        """Counts the scores of texts, at least one, that one model gave."""
+        names = scores[0].names
+        values = np.array([row.values_ for row in scores])
+        cells = np.searchsorted(TENTHS, values) + np.arange(len(names)) * (len(TENTHS) + 1)
+        counts = np.bincount(cells.ravel(), minlength=len(names) * (len(TENTHS) + 1)).reshape(len(names), -1)
+        with self._lock:
+            before = self._counted.get(names, (0, 0))
+            self._counted[names] = before[0] + counts, before[1] + values.sum(axis=0)
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Called by the library for each look at the metrics."""
+        family = HistogramMetricFamily(
+            "evenhand_score", "Scores given, by attribute; a cached score counts once.", labels=["attribute"]
+        )
+        with self._lock:
+            counted = dict(self._counted)
+        found: dict[str, tuple[npt.NDArray[np.int64], float]] = {}
+        for names, (counts, sums) in counted.items():
+            for name, row, total in zip(names, counts, sums, strict=True):
+                before = found.get(name, (0, 0.0))
+                found[name] = before[0] + row, before[1] + float(total)
+        limits = [*map(floatToGoString, TENTHS), "+Inf"]
+        for name, (row, total) in found.items():
+            family.add_metric([name], list(zip(limits, np.cumsum(row).tolist(), strict=True)), total)
+        yield family

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from serving.windows import combine, cut
 BATCH_TOKENS = 256
 # ONNX Runtime would join Add and LayerNormalization to one operator, which takes several times as long.
 SLOW = ["SkipLayerNormFusion"]
+# A batch is tokenised by the thread that scores it: waking others for it takes longer up to 32 texts, and at 256 gains
+# nothing where they all have work. The library takes its order from here only.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 AT_ONCE = 256  # texts that are tokenised and sorted together
 
 Floats = npt.NDArray[np.float32]
@@ -138,6 +142,8 @@ class Scorer:
             windows += cuts
             owners += [owner] * len(cuts)
         scored = self._infer(windows)
+        if len(windows) == len(clean):  # as nearly always: nothing to combine
+            return scored
         result = np.empty((len(clean), len(self.attributes)), np.float32)
         starts = np.searchsorted(owners, np.arange(len(clean) + 1))
         sizes = np.array([max(1, len(window)) for window in windows], np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from serving.dialects import console, coral, native, openai, perspective, tei
 from serving.dialects.dialect import Dialect
 
@@ -18,6 +20,7 @@ DIALECTS = (
 )
 
 
+@lru_cache(256)
 def of(path: str) -> Dialect:
     """The dialect that a path belongs to; the native one if to no other."""
     return next((dialect for dialect in DIALECTS if dialect.covers(path)), native.DIALECT)

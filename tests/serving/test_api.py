@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -242,3 +243,47 @@ def test_the_answer_of_an_error_never_quotes_the_comment(server: Server) -> None
     secret = "Zanzibar-marmalade-7742"
     for body in ({"comments": [{"id": [secret], "text": secret}]}, {"comments": secret}, {"comments": [secret]}):
         assert secret not in ask(server, body).text
+
+
+SHORT_WAY = [
+    ("/v1/score", {"comments": [{"id": "é", "text": "You absolute clown, resign."}], "attributes": ["insult"]}),
+    ("/v1/score", {"comments": [{"id": "a", "text": ""}]}),
+    ("/v1/score", {"comments": []}),
+    ("/v1alpha1/comments:analyze", {"comment": {"text": "Bonjour à tous !"}, "requestedAttributes": {"TOXICITY": {}}}),
+    ("/v1alpha1/comments:analyze", {"comment": {"text": "Fine."}, "clientToken": "é", "requestedAttributes": {}}),
+    ("/v1alpha1/comments:analyze?$.xgafv=1", {"comment": {"text": ""}}),
+    ("/v1alpha1/comments:analyze", "x" * (2**20 + 1)),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), SHORT_WAY)
+def test_the_short_way_answers_as_the_frameworks(server: Server, path: str, body: Any) -> None:
+    said = []
+    for more in ({}, {"Origin": "http://127.0.0.1"}):  # a page's request takes the framework's
+        answer = ask_at(server, path, body, **{"X-Request-ID": "same"}, **more)
+        headers = [
+            (name, value)
+            for name, value in answer.headers.multi_items()
+            if name not in ("date", "vary") and not name.startswith("access-control-")
+        ]
+        said.append((answer.status_code, headers, answer.content))
+    assert said[0] == said[1]
+
+
+def ask_at(server: Server, path: str, body: Any, **headers: str) -> httpx.Response:
+    return httpx.post(f"{server.url}{path}", json=body, headers=headers, timeout=60)
+
+
+def test_an_answer_is_sent_in_one_piece(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    body = json.dumps({"comments": [{"id": "a", "text": RUDE}]}).encode()
+    head = f"POST /v1/score HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        for _ in range(2):
+            client.sendall(head + body)
+            answer = client.recv(2**16)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"}]}")
+        client.sendall(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + body)
+        answer = client.recv(2**16)
+        assert answer.endswith(b"}]}")
+        assert not client.recv(1)

@@ -137,10 +137,29 @@ def test_concurrent_texts_share_inferences_and_keep_their_scores(scorer: Scorer,
     run()
 
 
+def test_texts_of_like_length_share_a_batch_and_the_first_is_in_it(gate: Gate) -> None:
+    @within_time
+    async def run() -> None:
+        async with started(cache=0) as (asked, _):
+            held = await gate.hold(asked)
+            long, short = ("The bus was late again. " * 10).strip(), "Late again."
+            texts = [f"{long} {n}" if n % 2 else f"{short} {n}" for n in range(10)]
+            waiting = [asyncio.create_task(asked.score([text])) for text in texts]
+            await asyncio.sleep(0)
+            gate.way.set()
+            await asyncio.gather(held, *waiting)
+            first, *others = gate.batches[2:]
+            assert first == [text for text in texts if text.startswith(short)]
+            assert all(len(text) > len(long) for batch in others for text in batch)
+            assert [batch[0] for batch in others] == [texts[1], *(batch[0] for batch in others[1:])]
+
+    run()
+
+
 def test_many_texts_come_back_in_order() -> None:
     @within_time
     async def run() -> None:
-        texts = [RUDE if number % 3 else THOUGHTFUL for number in range(3 * engine.BATCH_TEXTS)]
+        texts = [RUDE if number % 3 else THOUGHTFUL for number in range(3 * engine.SHARE_TEXTS)]
         async with started(cache=0) as (asked, _):
             answer = await asked.score(texts)
             assert [row["incivility"] > 0.5 for row in answer.scores] == [text == RUDE for text in texts]
@@ -332,7 +351,7 @@ def test_one_answer_comes_from_one_model(gate: Gate, tmp_path: Path) -> None:
         folder = copied(tmp_path, "old")
         async with started(folder, cache=0) as (asked, _):
             gate.way.clear()
-            texts = numbered(engine.BATCH_TEXTS + 10)
+            texts = numbered(engine.SHARE_TEXTS + 10)
             asking = asyncio.create_task(asked.score(texts))
             await until(lambda: len(gate.batches) == 2)  # the first is the warm-up
             copied(tmp_path, "new")
@@ -394,19 +413,21 @@ def test_a_bulk_request_lets_single_ones_pass(gate: Gate) -> None:
     async def run() -> None:
         async with started(cache=0) as (asked, metrics):
             gate.way.clear()
-            bulk = [asyncio.create_task(asked.score(numbered(4 * engine.BATCH_TEXTS))) for _ in range(2)]
+            bulk = [asyncio.create_task(asked.score(numbered(4 * engine.SHARE_TEXTS))) for _ in range(2)]
             await until(lambda: len(gate.batches) == 2)
             with pytest.raises(BusyError):
-                await asked.score(numbered(engine.BATCH_TEXTS + 1))
+                await asked.score(numbered(engine.SHARE_TEXTS + 1))
             single = asyncio.create_task(asked.score(["I am short."]))
-            await until(lambda: count(metrics, "queue_depth") == engine.BATCH_TEXTS + 1)
+            before = 2 * engine.SHARE_TEXTS - len(gate.batches[1])
+            await until(lambda: count(metrics, "queue_depth") == before + 1)
             gate.way.set()
             assert (await single).scores
             assert not any(task.done() for task in bulk)
             place = next(number for number, batch in enumerate(gate.batches) if "I am short." in batch)
-            assert place <= 3  # after what was in inference, and what waited before it
+            # After what was in inference, what waited before it, and a few that are as long as those.
+            assert sum(map(len, gate.batches[2:place])) <= before + engine.IN_SIGHT
             for answer in await asyncio.gather(*bulk):
-                assert len(answer.scores) == 4 * engine.BATCH_TEXTS
+                assert len(answer.scores) == 4 * engine.SHARE_TEXTS
 
     run()
 

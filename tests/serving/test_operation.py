@@ -21,13 +21,15 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import soak
 from benchmarks.http import Running
 from serving import artifact, keys
 from serving.api import create_app
-from serving.metrics import Metrics
+from serving.metrics import TENTHS, Metrics
+from serving.scorer import Scores
 from serving.settings import Settings
 from serving.store import Store
 from tests import databases
@@ -176,6 +178,21 @@ def test_metrics_tell_what_an_operator_asks(own: Server) -> None:
     assert more("evenhand_score_count", attribute="incivility") == 1
     known = httpx.get(f"{own.url}/v1/attributes").json()["attributes"]
     assert {labels["attribute"] for labels, _ in after["evenhand_score_count"]} == {one["name"] for one in known}
+
+
+def test_scores_are_counted_as_the_librarys_histogram_counts() -> None:
+    counted, expected = Metrics(), Histogram("evenhand_score", "", ["attribute"], buckets=TENTHS, registry=None)
+    rows = [Scores(("a", "b"), (first / 40, 1 - first / 40)) for first in range(41)]
+    for part in (rows[:1], rows[1:20], [Scores(("b", "c"), (0.1, 0.3))], rows[20:]):
+        counted.batch([0.0] * len(part), 0.1, part)
+        for row in part:
+            for name, value in row.items():
+                expected.labels(name).observe(value)
+    (family,) = expected.collect()
+    for sample in family.samples:
+        if not sample.name.endswith("_created"):
+            seen = counted.registry.get_sample_value(sample.name, sample.labels)
+            assert seen == pytest.approx(sample.value), sample
 
 
 def test_every_metric_is_documented() -> None:

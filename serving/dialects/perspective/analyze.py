@@ -25,7 +25,7 @@ from serving.scorer import Scores
 from serving.service import Service
 
 
-async def analyze(here: Service, request: Request, key: Key | None, body: bytes) -> dict[str, Any]:
+async def analyze(here: Service, request: Request, key: Key | None, body: bytes) -> AnalyzeCommentResponse:
     """Scores of one comment under the names that were asked for.
 
     Nothing of it is stored, whatever `doNotStore` says. Raises ApiError and EngineError.
@@ -54,7 +54,7 @@ async def analyze(here: Service, request: Request, key: Key | None, body: bytes)
             span_scores=[SpanScore(begin=p.begin, end=p.end, score=_score(row, one)) for p, row in located],
             summary_score=_score(summary, one),
         )
-    answer = AnalyzeCommentResponse(
+    return AnalyzeCommentResponse(
         attribute_scores=answers,
         languages=effective,
         detected_languages=detected or ["und"],
@@ -62,7 +62,6 @@ async def analyze(here: Service, request: Request, key: Key | None, body: bytes)
         model_version=f"{scored.model.name} {scored.model.version}",
         warnings=warnings or None,
     )
-    return answer.model_dump(by_alias=True, exclude_none=True)
 
 
 def _score(scores: Scores, wanted: Wanted) -> Score:

@@ -29,15 +29,10 @@ SUGGEST_EXAMPLE: dict[str, Any] = EXAMPLE | {
     "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}},
     "doNotStore": True,
 }
+JSON = "application/json; charset=UTF-8"  # as Google labels it
 AT_ONCE = 64  # parts of one batch that are in the engine at a time
 
 router = APIRouter(route_class=ByHand, tags=["perspective"])
-
-
-class Json(JSONResponse):
-    """JSON as Google labels it."""
-
-    media_type = "application/json; charset=UTF-8"
 
 
 @router.post(
@@ -48,7 +43,7 @@ class Json(JSONResponse):
 )
 async def analyze_comment(request: Request) -> Response:
     """Scores one comment for the requested attributes."""
-    return Json(await _call(request, ANALYZE))
+    return _answer(await _call(request, ANALYZE))
 
 
 @router.post(
@@ -59,7 +54,7 @@ async def analyze_comment(request: Request) -> Response:
 )
 async def suggest_score(request: Request) -> Response:
     """Stores what a comment's scores should have been."""
-    return Json(await _call(request, SUGGEST))
+    return _answer(await _call(request, SUGGEST))
 
 
 @router.get(DISCOVERY, responses=ERRORS)
@@ -68,7 +63,7 @@ async def discovery_document(request: Request) -> Response:
     here = service.of(request)
     if here.settings.mode == "keys" and request.query_params.get("key"):
         await here.access.check(request, None)
-    return Json(discovery.document(_root(here, request)))
+    return JSONResponse(discovery.document(_root(here, request)), media_type=JSON)
 
 
 @router.post(
@@ -87,7 +82,7 @@ async def batch_of_calls(request: Request) -> Response:
             try:
                 if part.method != "POST" or part.path not in (ANALYZE, SUGGEST):
                     raise ApiError(404, "not_found", f"A batch answers POST {ANALYZE} and {SUGGEST}.")
-                return part, 200, await _call(request, part.path, part.body, part.query.get("key")), {}
+                return part, 200, _plain(await _call(request, part.path, part.body, part.query.get("key"))), {}
             except (ApiError, EngineError) as error:
                 known = error if isinstance(error, ApiError) else of_engine(error)
                 return part, *render(known, request), dict(known.headers or {})
@@ -97,7 +92,7 @@ async def batch_of_calls(request: Request) -> Response:
     return Response(batch.write(answers, boundary), media_type=f"multipart/mixed; boundary={boundary}")
 
 
-async def _call(request: Request, path: str, body: bytes | None = None, secret: str | None = None) -> dict[str, Any]:
+async def _call(request: Request, path: str, body: bytes | None = None, secret: str | None = None) -> schemas.Message:
     """One call: the request itself, or with `body` and key a part of a batch.
 
     The key is checked before a body is read.
@@ -108,6 +103,14 @@ async def _call(request: Request, path: str, body: bytes | None = None, secret: 
     if body is None:
         body = await request.body()
     return await analyze(here, request, key, body) if path == ANALYZE else await suggest(here, key, body)
+
+
+def _answer(message: schemas.Message) -> Response:
+    return Response(message.model_dump_json(by_alias=True, exclude_none=True), media_type=JSON)
+
+
+def _plain(message: schemas.Message) -> dict[str, Any]:
+    return message.model_dump(by_alias=True, exclude_none=True)
 
 
 def _root(here: Service, request: Request) -> str:

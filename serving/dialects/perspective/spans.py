@@ -21,7 +21,7 @@ class Span(NamedTuple):
 
 def utf16(text: str) -> int:
     """The text's length in UTF-16 code units."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
 
 
 def whole(text: str) -> Span:

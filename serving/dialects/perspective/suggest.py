@@ -24,7 +24,7 @@ from serving.store import Feedback, Store
 CORAL_TOKEN = "comment:"  # Coral's clientToken is this and the comment's id
 
 
-async def suggest(here: Service, key: Key | None, body: bytes) -> dict[str, Any]:
+async def suggest(here: Service, key: Key | None, body: bytes) -> SuggestCommentScoreResponse:
     """Stores one label for each attribute and span, all or none; with `doNotStore`, none.
 
     Raises ApiError.
@@ -55,12 +55,11 @@ async def suggest(here: Service, key: Key | None, body: bytes) -> dict[str, Any]
     if not message.do_not_store:
         await asyncio.to_thread(_write, here.store, rows)
         here.metrics.feedback.inc(len(rows))
-    answer = SuggestCommentScoreResponse(
+    return SuggestCommentScoreResponse(
         client_token=message.client_token,
         detected_languages=[found.code for found in language.detect(text)] or ["und"],
         requested_languages=message.languages,
     )
-    return answer.model_dump(by_alias=True, exclude_none=True)
 
 
 def _labels(name: str, scores: SuggestedScores, length: int) -> list[tuple[int | None, int | None, SuggestedScore]]:

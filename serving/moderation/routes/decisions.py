@@ -264,7 +264,7 @@ async def every(
     site: Annotated[str, Query(max_length=64)],
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=cursors.MOST)] = 50,
-    comment: Annotated[str | None, Query(max_length=256, description="of this comment only")] = None,
+    comment: Annotated[str | None, Query(min_length=1, max_length=256, description="of this comment only")] = None,
 ) -> DecisionsAnswer:
     """A site's decisions, those of its policy too, the latest first; the key needs the scope moderate."""
     here = service.of(request)

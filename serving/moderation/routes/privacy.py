@@ -28,26 +28,25 @@ class ErasedAnswer(BaseModel):
     appeals: int
 
 
-# Ids of persons may hold slashes, as those of some login services do.
-@router.delete("/v1/sites/{site}/authors/{id:path}", responses=FAILURES)
+@router.delete("/v1/sites/{site}/authors/{id}", responses=FAILURES)
 async def erase_author(site: str, id: str, request: Request) -> ErasedAnswer:
     """Erases an author's texts, names and ids; again changes nothing. The key needs the scope comments."""
     return await _erase(request, site, "author", id)
 
 
-@router.delete("/v1/sites/{site}/reporters/{id:path}", responses=FAILURES)
+@router.delete("/v1/sites/{site}/reporters/{id}", responses=FAILURES)
 async def erase_reporter(site: str, id: str, request: Request) -> ErasedAnswer:
     """Erases a reporter's words and id; again changes nothing. The key needs the scope comments."""
     return await _erase(request, site, "reporter", id)
 
 
-@router.get("/v1/sites/{site}/authors/{id:path}/export", responses=FAILURES)
+@router.get("/v1/sites/{site}/authors/{id}/export", responses=FAILURES)
 async def export_author(site: str, id: str, request: Request) -> dict[str, Any]:
     """All that is held on an author; the key needs the scope comments."""
     return await _export(request, site, "author", id)
 
 
-@router.get("/v1/sites/{site}/reporters/{id:path}/export", responses=FAILURES)
+@router.get("/v1/sites/{site}/reporters/{id}/export", responses=FAILURES)
 async def export_reporter(site: str, id: str, request: Request) -> dict[str, Any]:
     """All that is held on a reporter; the key needs the scope comments."""
     return await _export(request, site, "reporter", id)
