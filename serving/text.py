@@ -14,6 +14,7 @@ INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+SPACE = re.compile(r"\s+")
 PLAIN = re.compile("[0-9A-Za-z]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 # Pieces that NFKC treats apart: an ASCII character starts anew, and takes along what follows that is not ASCII.
@@ -73,7 +74,7 @@ def _plain(text: str) -> str:
     text = CONTROL.sub(" ", text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    return SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def _apply(text: str, edits: Iterable[Edit]) -> str:
