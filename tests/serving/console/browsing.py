@@ -92,3 +92,5 @@ def check(page: Page) -> None:
             assert found.violations_count == 0, f"{page.url} {scheme} {width}\n{found.generate_report()}"
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{page.url} is {wide} px wide on {width}"
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 720})
