@@ -59,7 +59,8 @@ def show(call: Call) -> Response:
         section = comment.story.section if comment.story else None
         file = found.file
         shown, folded = scores.rows(file.scores or {}, policies.live(session, site.id).policy, section)
-        marks = highlights.of(call.here, file.text, shown[0].name) if file.text and shown else None
+        asked = call.query.get("explain", "")
+        marks = highlights.of(call.here, file.text, asked) if file.text and asked in (file.scores or {}) else None
         past = _past(session, found, call.me, sites.settings(site).undo_seconds)
         return call.page(
             "case.html",
@@ -73,6 +74,7 @@ def show(call: Call) -> Response:
             shown=shown,
             folded=folded,
             marks=marks,
+            strongest=scores.strongest(file.scores or {}),
             pieces=_pieces(file.text, marks),
             veiled=call.me.chosen.blur and words.strong(file.scores),
             ruling=scores.ruling_on(found.decisions, comment.revision),
