@@ -53,6 +53,9 @@ def show(call: Call) -> Response:
     """The case, whoever has it."""
     moment, wanted = now(), Wanted.read(call.query)
     with call.store.session() as session:
+        rank_of = _case(session, call).site_id
+    call.here.ranker.refresh([rank_of], moment)
+    with call.store.session() as session:
         case = _case(session, call)
         found = casefiles.detail(session, case, moment)
         comment, site = case.comment, session.get_one(Site, case.site_id)
