@@ -91,7 +91,8 @@ class Exam:
         """Held-out natural rows of the sources that an attribute's calibration is fitted on, those it is known of."""
         found = [self.rows(source) for source in self.recipe.calibrate.on.get(attribute, ())]
         if not found:
-            return Corpus([], [], [], np.empty(0, np.bool_), np.empty((0, len(self.scorer.attributes)), np.float32))
+            nothing = np.empty((0, len(self.scorer.attributes)), np.float32)
+            return Corpus([], [], [], np.empty(0, np.bool_), nothing, np.empty(0, np.float32))
         rows = found[0]
         for more in found[1:]:
             rows = rows.join(more)

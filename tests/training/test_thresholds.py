@@ -41,7 +41,8 @@ def test_equal_scores_cannot_be_told_apart() -> None:
 
 
 def test_table_holds_every_step_and_share() -> None:
-    rows = Corpus(["a:1"] * 400, ["a"] * 400, ["text"] * 400, np.ones(400, np.bool_), np.empty((400, 0), np.float32))
+    labels, weights = np.empty((400, 0), np.float32), np.ones(400, np.float32)
+    rows = Corpus(["a:1"] * 400, ["a"] * 400, ["text"] * 400, np.ones(400, np.bool_), labels, weights)
     found = measured(rows, TRUTH.astype(np.float64), SCORES, seed=5)
     assert found is not None
     assert [row["threshold"] for row in found["steps"]] == list(STEPS)

@@ -10,14 +10,14 @@ import tempfile
 from pathlib import Path
 
 import httpx2 as httpx
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tests.service import running
 from tests.serving.console.browsing import browser
 from tests.serving.console.pictures import keep
 
 QUESTION = "Unsuitable or offensive? Report this comment"
-WIDE, NARROW = {"width": 1100, "height": 760}, {"width": 390, "height": 780}
+WIDE, NARROW = ViewportSize(width=1100, height=760), ViewportSize(width=390, height=780)
 
 
 def dialog(page: Page, comment: str) -> None:
