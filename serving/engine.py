@@ -145,6 +145,11 @@ class Engine:
         return self._current().scorer.attributes
 
     @property
+    def scorer(self) -> Scorer:
+        """The scorer that answers, for work beside the queue. Raises NotReadyError."""
+        return self._current().scorer
+
+    @property
     def idle(self) -> bool:
         """Nothing waits or is being scored."""
         with self._lock:

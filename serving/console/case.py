@@ -53,13 +53,17 @@ def show(call: Call) -> Response:
     """The case, whoever has it."""
     moment, wanted = now(), Wanted.read(call.query)
     with call.store.session() as session:
+        rank_of = _case(session, call).site_id
+    call.here.ranker.refresh([rank_of], moment)
+    with call.store.session() as session:
         case = _case(session, call)
         found = casefiles.detail(session, case, moment)
         comment, site = case.comment, session.get_one(Site, case.site_id)
         section = comment.story.section if comment.story else None
         file = found.file
         shown, folded = scores.rows(file.scores or {}, policies.live(session, site.id).policy, section)
-        marks = highlights.of(call.here, file.text, shown[0].name) if file.text and shown else None
+        asked = call.query.get("explain", "")
+        marks = highlights.of(call.here, file.text, asked) if file.text and asked in (file.scores or {}) else None
         past = _past(session, found, call.me, sites.settings(site).undo_seconds)
         return call.page(
             "case.html",
@@ -73,6 +77,7 @@ def show(call: Call) -> Response:
             shown=shown,
             folded=folded,
             marks=marks,
+            strongest=scores.strongest(file.scores or {}),
             pieces=_pieces(file.text, marks),
             veiled=call.me.chosen.blur and words.strong(file.scores),
             ruling=scores.ruling_on(found.decisions, comment.revision),

@@ -13,6 +13,7 @@ from serving.policy import Policy
 from serving.policy.words import explain, in_words
 
 HEADLINES = ("report_worthy", "incivility", "constructive")
+PRAISE = frozenset({"constructive", "reasoning", "personal_story"})
 LEAST = 0.1  # other scores below this are folded away
 
 
@@ -45,6 +46,12 @@ def rows(scores: Mapping[str, float], ruling: Policy, section: str | None) -> tu
     every = [_score(name, scores[name], thresholds.get(name, ())) for name in (*first, *others)]
     shown = [one for one in every if one.name in HEADLINES or one.value >= LEAST or one.thresholds]
     return shown, [one for one in every if one not in shown]
+
+
+def strongest(scores: Mapping[str, float]) -> str | None:
+    """The attribute that speaks loudest against a text, and so the first to be asked which words it rests on."""
+    against = [name for name in scores if name not in PRAISE]
+    return max(against, key=lambda name: scores[name], default=None)
 
 
 def ruling_on(decisions: Sequence[Decision], revision: int) -> list[str]:

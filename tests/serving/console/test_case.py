@@ -320,6 +320,20 @@ def test_a_case_shows_what_there_is_to_know(house: House, chromium: Browser) -> 
     page.context.close()
 
 
+def test_the_words_behind_a_score_are_marked_on_request(house: House, chromium: Browser) -> None:
+    page = house.page(chromium, "moderator", f"/console/cases/{house.case('c14')}")
+    whole = page.locator("article.comment .text").inner_text()
+    page.keyboard.press("w")
+    page.wait_for_url("**explain=**")
+    expect(page.locator("mark", has_text="moron")).to_be_visible()
+    expect(page.locator("article.comment")).to_contain_text("by leaving out each word in turn")
+    assert page.locator("article.comment .text").inner_text() == whole
+    check(page)
+    page.goto(f"/console/cases/{house.case('c14')}?explain=nonsense")
+    assert page.locator("mark").count() == 0
+    page.context.close()
+
+
 def test_a_notice_of_illegal_content_is_shown_in_full(house: House, chromium: Browser) -> None:
     page = house.page(chromium, "moderator", f"/console/cases/{house.case('c17')}")
     notice = page.locator(".facts")
