@@ -46,7 +46,20 @@ train: .venv-dev/ready ## Make a model: RECIPE=file.toml or several in order (th
 	$(BIN)/python -m training.evaluate $(lastword $(RECIPE))
 	$(BIN)/python -m training.card $(lastword $(RECIPE))
 
-card: .venv-dev/ready ## Write model_card.md again, from docs/evaluation and the model that ships
+# Scores are kept beside the run, so that each text is scored once. SPEED=--keep-speed on a busy machine.
+RESULTS := --output docs/evaluation
+card: .venv-dev/ready ## Measure the model of RECIPE on held-out comments, and write model_card.md; DATA=folder
+	$(BIN)/python -m training.evaluate $(lastword $(RECIPE)) $(RESULTS) $(SPEED)
+	for step in thresholds reliability review shift; do \
+		$(BIN)/python -m training.$$step $(lastword $(RECIPE)) $(RESULTS) || exit; \
+	done
+	for step in fairness hatecheck; do \
+		$(BIN)/python -m training.$$step $(lastword $(RECIPE)) $(RESULTS) --data-dir $(DATA) || exit; \
+	done
+	for step in robustness explanations quality; do \
+		$(BIN)/python benchmarks/$$step.py $(lastword $(RECIPE)) $(RESULTS) || exit; \
+	done
+	$(BIN)/python -m training.swaps $(RESULTS)
 	$(BIN)/python -m training.checks --output docs/evaluation/checks.json --failures 0
 	$(BIN)/python -m training.card
 

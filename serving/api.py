@@ -41,6 +41,13 @@ from serving.store import Store
 # Where clients ask for the scores of one comment, over and over.
 DIRECT = {"/v1/score": native.score, perspective.ANALYZE: perspective.analyze_comment}
 
+ROUTERS = (
+    *(dialect.router for dialect in (native, perspective, openai, tei, coral)),
+    *moderation.ROUTERS,
+    console.router,
+    script.router,
+)
+
 
 def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAPI:
     """The application, with the pages of a demo newspaper if one is given. Verifies the artifact at once and loads it
@@ -91,15 +98,13 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
         redirect_slashes=False,  # a redirect would be an answer without the error shape
     )
     app.state.service = service
-    for dialect in (native, perspective, openai, tei, coral):
-        app.include_router(dialect.router)
-    for router in moderation.ROUTERS:
-        app.include_router(router)
-    app.include_router(console.router)
-    app.include_router(script.router)
+    routers = [*ROUTERS]
     if newspaper:
         app.state.newspaper = newspaper
-        app.include_router(demo_pages.router)
+        routers.append(demo_pages.router)
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     app.add_middleware(cors.BrowserCalls)
     handlers.install(app)
     _surround(app, lambda inner: Requests(inner, metrics, settings.max_body_bytes, settings.max_header_bytes))

@@ -74,7 +74,7 @@ def install(app: FastAPI) -> None:
 def _methods(request: HTTPConnection) -> list[str]:
     """What may be asked of a path."""
     methods: set[str] = set()
-    for route in request.app.router.routes:
+    for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
+    return sorted(methods - {"HEAD"})

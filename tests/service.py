@@ -57,7 +57,7 @@ def running(log: Path, *options: str, **settings: object) -> Iterator[Server]:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 if httpx.get(f"{url}/readyz").status_code == 200:

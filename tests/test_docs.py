@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -24,7 +23,8 @@ from serving.moderation.sites import SiteSettings
 from serving.schemas import ItemError
 from serving.settings import Settings
 from tests.service import Server
-from training.card import CardError, card
+from training.card import COMMANDS as MEASUREMENTS
+from training.card import CardError, card, read
 
 ROOT = Path(__file__).parents[1]
 UNSET = {"model": "the model that ships", "public_url": "as the client asked", "coral": "no site"}  # shown for None
@@ -122,16 +122,22 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 
 def test_the_card_is_what_its_inputs_give() -> None:
-    evaluation = json.loads(text("docs/evaluation/evaluation.json"))
-    checks = json.loads(text("docs/evaluation/checks.json"))
-    assert text("model_card.md") == card(evaluation, Artifact.load(), taxonomy.load(), "docs/evaluation", checks)
+    found = read(DOCS / "evaluation")
+    assert set(found) == set(MEASUREMENTS)
+    assert text("model_card.md") == card(found, Artifact.load(), taxonomy.load(), "docs/evaluation")
 
 
-def test_the_card_takes_no_results_of_another_model() -> None:
-    evaluation = json.loads(text("docs/evaluation/evaluation.json"))
-    other = json.loads(text("docs/evaluation/checks.json")) | {"manifest_sha256": "0" * 64}
-    with pytest.raises(CardError, match=r"training\.checks"):
-        card(evaluation, Artifact.load(), taxonomy.load(), "docs/evaluation", other)
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_the_card_takes_no_results_of_another_model(name: str) -> None:
+    found = read(DOCS / "evaluation")
+    found[name] = found[name] | {"manifest_sha256": "0" * 64}
+    with pytest.raises(CardError, match=rf"^{name}\.json is of the manifest 0{{12}}.*{re.escape(MEASUREMENTS[name])}"):
+        card(found, Artifact.load(), taxonomy.load(), "docs/evaluation")
+
+
+def test_the_card_needs_an_evaluation() -> None:
+    with pytest.raises(CardError, match=r"training\.evaluate"):
+        card({}, Artifact.load(), taxonomy.load(), "docs/evaluation")
 
 
 # README: each ```console block is commands behind "$ " with their real output below.

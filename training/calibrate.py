@@ -20,14 +20,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from serving.artifact import MODEL, Artifact, write_manifest
+from serving.artifact import Artifact, write_manifest
 from serving.scorer import Scorer
-from training import corpus, logistic, record, scoring
+from training import corpus, logistic, record
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.logistic import Line
 from training.metrics import auc
 from training.recipe import Export, Recipe, load
+from training.scoring import Kept
 from training.settings import Settings
 
 Floats = npt.NDArray[np.float32]
@@ -117,8 +118,7 @@ def calibrate(recipe: Recipe, directory: Path) -> dict[str, Any]:
     for name in (REFERENCE, ARTIFACT):
         artifact = Artifact.load(directory / name)
         scorer = Scorer(artifact)
-        path = directory / "scores" / f"dev-{name}-{artifact.manifest.files[MODEL][:16]}.npy"
-        logits = scoring.keep(path, lambda: scoring.logits(scorer, dev.texts, f"scoring with {name}"))  # noqa: B023
+        logits = Kept(scorer, directory / "scores").logits(dev.texts, f"scoring with {name}")
         fitted = fits(logits, dev, attributes, recipe.calibrate.on)
         each = {a: auc(dev.labels[:, i], logits[:, i]) for i, a in enumerate(attributes)}
         metrics = {f"development_auc_{a}": round(value, 4) for a, value in each.items() if value is not None}

@@ -23,7 +23,7 @@ from rich.table import Table
 from labels import taxonomy
 from labels.sources import SOURCES
 from serving import cpu
-from serving.artifact import MANIFEST, MODEL, Artifact, sha256
+from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
 from training import baselines, bootstrap, corpus, examples, lineage, network, pictures, record, scoring, speed
 from training.bootstrap import Interval
@@ -32,6 +32,7 @@ from training.export import ARTIFACT, REFERENCE
 from training.measure import FEWEST, measure, within_bands
 from training.metrics import length_bands
 from training.recipe import Bar, Evaluate, Recipe, load
+from training.scoring import Kept
 from training.settings import Settings
 from training.splits import uniform
 
@@ -62,12 +63,15 @@ def sets(directory: Path, attributes: tuple[str, ...], settings: Evaluate, seed:
     return found
 
 
-def reference(scorer: Scorer, found: Sequence[tuple[str, Corpus]], chosen: set[str]) -> Floats:
-    """The fp32 model's logits of the chosen sources' rows, NaN elsewhere: it takes four times as long."""
+def reference(fp32: Kept, width: int, found: Sequence[tuple[str, Corpus]], chosen: set[str]) -> Floats:
+    """The fp32 model's scores of the chosen sources' rows, NaN elsewhere: it takes four times as long.
+
+    `width` is the number of its attributes.
+    """
     parts = [
-        scoring.logits(scorer, rows.texts, f"scoring {rows.sources[0]} with fp32")
+        fp32.scores(rows.texts, f"scoring {rows.sources[0]} with fp32")
         if rows.sources[0] in chosen
-        else np.full((len(rows), len(scorer.attributes)), np.nan, np.float32)
+        else np.full((len(rows), width), np.nan, np.float32)
         for _, rows in found
     ]
     return np.concatenate(parts)
@@ -141,8 +145,21 @@ def reach(
     }
 
 
-def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
-    """Evaluates a run's artifact and writes JSON and pictures. Returns what the JSON holds."""
+def timed(scorer: Scorer, texts: Sequence[str], earlier: Path | None) -> dict[str, Any]:
+    """What `speed.measure` finds, or what an earlier evaluation of the same model found, if there is one."""
+    if earlier is not None and earlier.is_file():
+        found: dict[str, Any] = json.loads(earlier.read_text(encoding="utf-8"))
+        if found["model"] == {"name": scorer.manifest.name, "version": scorer.manifest.version}:
+            timing: dict[str, Any] = found["speed"]
+            return timing
+    return speed.measure(scorer, texts)
+
+
+def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool = False) -> dict[str, Any]:
+    """Evaluates a run's artifact and writes JSON and pictures. Returns what the JSON holds.
+
+    `keep_speed` takes the speed from the results that are in `output` already, if they are of the same model.
+    """
     data = directory / "data"
     prepared, calibration = record.read(data, "prepare"), record.read(directory, "calibrate")
     attributes = corpus.attributes(data)
@@ -152,23 +169,23 @@ def evaluate(recipe: Recipe, directory: Path, output: Path) -> dict[str, Any]:
     trained = network.restore(directory / "network", attributes)
     found = sets(data, attributes, settings, recipe.seed)
     texts = [text for _, rows in found for text in rows.texts]
-    timing = speed.measure(scorer, texts[:1000])
+    timing = timed(scorer, texts[:1000], output / "evaluation.json" if keep_speed else None)
     train = lineage.seen(directory, attributes, recipe)
     data_of = [directory, *lineage.folders(directory.parent, recipe)]
     prints = [str(record.read(folder / "data", "prepare")["data_fingerprint"]) for folder in data_of]
     common = (*prints, settings.model_dump_json(), str(recipe.seed))
 
-    def kept(name: str, compute: Callable[[], Floats], *more: str) -> Floats:
-        key = record.fingerprint(part.encode() for part in (*common, *more))
+    def kept(name: str, compute: Callable[[], Floats]) -> Floats:
+        key = record.fingerprint(part.encode() for part in common)
         return scoring.keep(directory / "scores" / f"{name}-{key[:16]}.npy", compute)
 
     bars = {bar.source for bar in settings.bars}
-    models = [one.manifest.files[MODEL] + str(one.manifest.window_overlap) for one in (scorer, fp32)]
-    ours = scorer.calibrate(kept("int8", lambda: scoring.logits(scorer, texts, "scoring with int8"), models[0]))
+    int8, plain = (Kept(one, directory / "scores") for one in (scorer, fp32))
+    ours = int8.scores(texts, "scoring with int8")
     rivals = {
         "length": baselines.by_length(train, texts),
         "words": kept("words", lambda: baselines.by_words(train, texts, recipe.seed)),
-        "fp32": fp32.calibrate(kept("fp32", lambda: reference(fp32, found, bars), models[1])),
+        "fp32": reference(plain, len(attributes), found, bars),
     }
     items, start = [], 0
     for kind, rows in found:
@@ -223,11 +240,12 @@ def main(
     recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
     runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
     output: Annotated[Path | None, typer.Option(help="directory for JSON and pictures")] = None,
+    keep_speed: Annotated[bool, typer.Option(help="keep the speed measured before: the machine is busy now")] = False,
 ) -> None:
     """Evaluate a calibrated artifact on held-out and evaluation-only comments."""
     recipe = load(recipe_file)
     directory = (runs_dir or Settings().runs_dir) / recipe.name
-    result = evaluate(recipe, directory, output or directory / "evaluation")
+    result = evaluate(recipe, directory, output or directory / "evaluation", keep_speed=keep_speed)
     console = Console()
     console.print(table(result))
     for bar in result["bars"]:

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 CODE = (
     *sorted((ROOT / "labels" / "sources").glob("*.py")),
     *sorted((ROOT / "labels" / "checks").glob("*.*")),
-    ROOT / "serving" / "text.py",
+    *(ROOT / "serving" / f"{name}.py" for name in ("disguise", "text", "words")),
     *(ROOT / "training" / f"{name}.py" for name in ("corpus", "duplicates", "prepare", "splits")),
 )
 CONFLICT = 0.5  # near duplicates whose labels differ by this much are contrasts, not copies

@@ -58,9 +58,14 @@ class Wanted:
         return replace(self, skip=(*(one for one in self.skip if one != case), case)[-SKIPPED:])
 
     @property
+    def afresh(self) -> Wanted:
+        """The same with nothing passed over."""
+        return replace(self, skip=())
+
+    @property
     def narrows(self) -> bool:
         """Whether anything but what was passed over is left out."""
-        return replace(self, skip=()) != Wanted()
+        return self.afresh != Wanted()
 
     @property
     def query(self) -> str:

@@ -42,6 +42,7 @@ environment = Environment(
     loader=PackageLoader("serving.console"),
     autoescape=True,
     undefined=StrictUndefined,
+    auto_reload=False,  # a new version comes with a new process
     trim_blocks=True,
     lstrip_blocks=True,
 )

@@ -81,6 +81,11 @@ def why(lines: Iterable[Line], most: int = 2) -> str:
     return "; ".join(f"{SHORT.sub('', line.words)} ({signed(line.log_odds)})" for line in chosen)
 
 
+def together(lines: Iterable[Line]) -> list[str]:
+    """What triage says of readers who came together, and so count as one."""
+    return [line.words for line in lines if "counted as one" in line.words]
+
+
 def signed(number: float) -> str:
     """A number of log-odds with its sign, a true minus."""
     return f"{number:+.2f}".replace("-", "−")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+)
 
 from serving.schemas import MAX_TEXT_BYTES, too_long
 from serving.text import visible
@@ -28,7 +37,14 @@ def _scorable(text: str) -> str:
     return text
 
 
-When = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+def _written(value: object) -> object:
+    """Moments are written out: a number could be seconds or milliseconds."""
+    if isinstance(value, (int, float)):
+        raise ValueError("expected a date and time with its zone, as 2026-01-31T08:00:00Z")
+    return value
+
+
+When = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 OutsideId = Annotated[str, Field(min_length=1, max_length=256)]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_scorable)]

@@ -134,19 +134,20 @@ def test_a_report_goes_all_the_way(browser: Browser, demo: Server, url: str, tmp
 
     # The decision has left a label.
     [row] = [row for row in labels(url, tmp_path) if "pathetic old fool" in str(row["text"])]
-    assert row["report_worthy"] == 1
+    assert (row["decision"], row["provenance"]) == ("rejected", "live")
 
     # An editor lets the author win, and the article shows the comment again.
-    [appeal] = httpx.get(f"{demo.url}/v1/appeals", params={"site": "demo"}).json()["appeals"]
-    assert appeal["text"] == "Derek and I have been friends for forty years."
-    decided = httpx.post(
-        f"{demo.url}/v1/appeals/{appeal['id']}/decision", json={"outcome": "overturned", "moderator": "demo-editor"}
-    )
-    assert decided.status_code == 200, decided.text
+    moderator.goto(f"{demo.url}/console/appeals")
+    expect(moderator.get_by_text("An editor or admin decides this.")).to_be_visible()
+    editor = log_in(browser, demo, "demo-editor")
+    editor.goto(f"{demo.url}/console/appeals")
+    expect(editor.get_by_text("Derek and I have been friends for forty years.")).to_be_visible()
+    editor.get_by_role("button", name="Overturn it").click()
+    expect(editor.get_by_text("No appeal is open.")).to_be_visible()
     expect(insult).to_contain_text("pathetic old fool", timeout=SOON)
     expect(insult.get_by_role("button", name=QUESTION)).to_be_visible()
     [row] = [row for row in labels(url, tmp_path) if "pathetic old fool" in str(row["text"])]
-    assert row["report_worthy"] == 0
+    assert (row["decision"], row["provenance"]) == ("accepted", "appeal")
 
 
 def test_an_author_rewords_before_anybody_is_asked(browser: Browser, demo: Server) -> None:

@@ -44,8 +44,8 @@ class BacktestBody(Part):
     """A draft to test against the live policy, on the latest `limit` comments. `examples`: of each kind of change."""
 
     source: str
-    limit: int = Field(5000, ge=1, le=MOST)
-    examples: int = Field(3, ge=0, le=20)
+    limit: int = Field(5000, ge=1, le=MOST, strict=True)
+    examples: int = Field(3, ge=0, le=20, strict=True)
 
 
 class VersionAnswer(BaseModel):

@@ -79,11 +79,14 @@ class Board:
         return self.secrets[name]
 
     def put(self, comment: Comment) -> Comment:
-        """Adds or replaces a comment."""
-        self.changes += 1
-        kept = self.comments[comment.id] = replace(comment, change=self.changes)
+        """Adds or replaces a comment. It has changed, for those who watch, if there is anything to see of that."""
+        known = self.comments.get(comment.id)
+        if known is None or replace(comment, sequence=known.sequence, change=known.change) != known:
+            self.changes += 1
+            comment = replace(comment, change=self.changes)
+        self.comments[comment.id] = comment
         self.save()
-        return kept
+        return comment
 
     def save(self) -> None:
         """Writes the file whole or not at all; for its owner only, since it holds secrets."""

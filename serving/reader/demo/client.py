@@ -94,7 +94,7 @@ def signed(secret: str, signature: str, body: bytes, now: float | None = None) -
     """Whether a webhook's body bears the signature of a secret, and is of the last minutes."""
     parts = dict(part.split("=", 1) for part in signature.split(",") if "=" in part)
     moment = parts.get("t", "")
-    if not moment.isdigit() or abs((now or time.time()) - int(moment)) > TOLERANCE:
+    if not moment.isdecimal() or abs((now or time.time()) - int(moment)) > TOLERANCE:
         return False
     expected = hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected, parts.get("v1", ""))

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from serving import service
 from serving.errors import ApiError
-from serving.reader.demo.newspaper import Newspaper, RuleError
+from serving.reader.demo.newspaper import Newspaper, Reader, RuleError
 
 HERE = Path(__file__).parent
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -63,8 +63,8 @@ async def _paper(request: Request) -> Newspaper:
     return paper
 
 
-def _page(request: Request, paper: Newspaper, **more: Any) -> Response:
-    reader = paper.reader(request.cookies.get(COOKIE))
+def render(paper: Newspaper, reader: Reader, **more: Any) -> str:
+    """The article as a reader sees it. `more`: `draft`, `nudge`, and `problem`, with words and the comment's id."""
     values = {
         "site": paper.evenhand.site,
         "key": paper.reports_key,
@@ -79,7 +79,11 @@ def _page(request: Request, paper: Newspaper, **more: Any) -> Response:
         "nudge": None,
         "problem": None,
     }
-    return HTMLResponse(_templates.get_template("article.html").render(values | more), headers=HEADERS)
+    return _templates.get_template("article.html").render(values | more)
+
+
+def _page(request: Request, paper: Newspaper, **more: Any) -> Response:
+    return HTMLResponse(render(paper, paper.reader(request.cookies.get(COOKIE)), **more), headers=HEADERS)
 
 
 async def _form(request: Request, name: str) -> str:

@@ -3,6 +3,8 @@
    Unless data-reporter names the reader, a random id stands for them, kept in localStorage as "evenhand-reporter". */
 (() => {
   "use strict";
+  if (window.evenhandReport) return; // embedded twice
+  window.evenhandReport = true;
   const script = document.currentScript || document.querySelector('script[src*="report.js"][data-site]');
   const { site, key, endpoint, reporter, story, labels } = script.dataset;
   const base = (endpoint || new URL(".", script.src).href).replace(/\/+$/, "");
@@ -50,6 +52,7 @@
   const STYLE = `
     :host { all: initial !important; display: inline-block !important; font: inherit !important;
       color: inherit !important; color-scheme: inherit !important }
+    :host([data-dialog]) { position: absolute !important }
     * { box-sizing: border-box; font: inherit }
     .link { all: unset; cursor: pointer; text-decoration: underline; text-underline-offset: .15em; display: inline-block; padding: .25em 0;
       font-size: max(13px, .875em) }
@@ -129,6 +132,7 @@
   const alarm = element("p", { role: "alert", class: "wrong" });
   const dialog = element("dialog", { "aria-labelledby": "title", close: () => opener?.focus() });
   const host = shadow();
+  host.dataset.dialog = ""; // takes no room in the page
   host.shadowRoot.append(dialog);
   const filed = new WeakMap(); // comment's element -> the API's answer to the report
   let comment, opener;

@@ -11,11 +11,12 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from serving.moderation import moderators
 from serving.store import Store
 
+expect.set_options(timeout=30_000)  # for busy machines
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 FORM = "application/x-www-form-urlencoded"
 PASSWORD = "correct horse battery"
@@ -91,3 +92,5 @@ def check(page: Page) -> None:
             assert found.violations_count == 0, f"{page.url} {scheme} {width}\n{found.generate_report()}"
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{page.url} is {wide} px wide on {width}"
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 720})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from serving.moderation import logins, moderators
 from serving.moderation.tables import Case, Comment
@@ -58,8 +58,16 @@ class House:
             return row.state, row.featured
 
 
+@pytest.fixture
+def house(built: House) -> House:
+    """The house, with no case claimed by anybody."""
+    with built.store.writing() as session:
+        session.execute(update(Case).values(claimed_by=None, leased_until=None))
+    return built
+
+
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory, scorer: Scorer) -> Iterator[House]:
+def built(tmp_path_factory: pytest.TempPathFactory, scorer: Scorer) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("console")
     url = databases.fresh(folder)
     with running(folder / "log", database_url=url) as server:

@@ -100,4 +100,4 @@ def _report(
     filing = Filing(
         reporter=ReporterPart(id=reader, account_created_at=created), reason=reason, details=details, notice=notice
     )
-    reports.file(session, sites.find(session, comment.site_id), comment, filing, at, believed=True)
+    reports.file(session, comment.site_id, comment.external_id, filing, at, believed=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from playwright.sync_api import Browser
 
 from serving.moderation import moderators
-from tests.serving.console.browsing import PASSWORD, check, logged_in
+from tests.serving.console.browsing import PASSWORD, check
 from tests.serving.console.conftest import House
 
 
 def test_preferences_are_kept(house: House, chromium: Browser) -> None:
-    context = chromium.new_context()
-    page = logged_in(context, house.url, "editor", "/console/preferences")
+    with house.store.writing() as session:
+        moderators.create(session, "chooser", PASSWORD, "moderator")
+    page = house.page(chromium, "chooser", "/console/preferences")
     check(page)
     assert page.locator("body[data-keys]").count() == 1
     page.get_by_label("One key each").uncheck()
@@ -23,9 +24,9 @@ def test_preferences_are_kept(house: House, chromium: Browser) -> None:
     assert not page.get_by_label("One key each").is_checked()
     assert page.get_by_label("Blur").is_checked()
     with house.store.session() as session:
-        row = moderators.find(session, "edda")
+        row = moderators.find(session, "chooser")
         assert row.preferences == {"blur": True, "keys": False, "theme": "dark"}
-    context.close()
+    page.context.close()
 
 
 def test_a_moderator_changes_the_password(house: House) -> None:

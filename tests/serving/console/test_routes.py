@@ -28,6 +28,24 @@ RULES: dict[tuple[str, str], str | None] = {
     ("POST", "/console/cases/{case}/decide"): "moderator",
     ("POST", "/console/cases/{case}/skip"): "moderator",
     ("POST", "/console/decisions/{decision}/undo"): "moderator",
+    ("GET", "/console/batch"): "moderator",
+    ("POST", "/console/batch"): "moderator",
+    ("POST", "/console/batch/undo"): "moderator",
+    ("GET", "/console/good"): "moderator",
+    ("POST", "/console/good/{id:int}"): "moderator",
+    ("GET", "/console/teach"): "moderator",
+    ("POST", "/console/teach/{id:int}"): "moderator",
+    ("GET", "/console/appeals"): "moderator",
+    ("POST", "/console/appeals/{appeal}"): "moderator",
+    ("GET", "/console/policy"): "editor",
+    ("POST", "/console/policy"): "editor",
+    ("POST", "/console/policy/{site}/{version:int}"): "editor",
+    ("GET", "/console/insights"): "editor",
+    ("GET", "/console/people"): "admin",
+    ("POST", "/console/people"): "admin",
+    ("POST", "/console/people/{id:int}"): "admin",
+    ("GET", "/console/audit"): "admin",
+    ("POST", "/console/audit/verify"): "admin",
     ("GET", "/console/preferences"): "moderator",
     ("POST", "/console/preferences"): "moderator",
     ("POST", "/console/preferences/password"): "moderator",
@@ -48,13 +66,18 @@ def routes() -> dict[tuple[str, str], str | None]:
     return found
 
 
+def filled(path: str) -> str:
+    """A path with something in its braces that does not exist."""
+    return re.sub(r"\{\w+\}", "nothing-like-this", re.sub(r"\{\w+:int\}", "987654321", path))
+
+
 def test_every_route_has_its_rule() -> None:
     assert routes() == RULES
 
 
 @pytest.mark.parametrize(("method", "path", "needed"), GUARDED)
 def test_a_route_is_for_its_role_and_those_above(house: House, method: str, path: str, needed: str) -> None:
-    path = re.sub(r"\{\w+\}", "nothing-like-this", path)
+    path = filled(path)
     anonymous = house.client()
     answer = anonymous.get(path) if method == "GET" else anonymous.post(path, {})
     assert answer.status_code == 303
@@ -72,7 +95,7 @@ def test_a_route_is_for_its_role_and_those_above(house: House, method: str, path
 
 @pytest.mark.parametrize(("path", "needed"), [(path, role) for method, path, role in GUARDED if method == "POST"])
 def test_a_form_needs_the_token_of_its_session_and_comes_from_our_page(house: House, path: str, needed: str) -> None:
-    path = re.sub(r"\{\w+\}", "nothing-like-this", path)
+    path = filled(path)
     client, other = house.client(needed), house.client(needed)
     token = client.token()
     for form in ({}, {"csrf": ""}, {"csrf": "x" * len(token)}, {"csrf": other.token()}, {"csrf": "é☃"}):

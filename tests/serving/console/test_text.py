@@ -26,9 +26,9 @@ def nasty(field: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def infested(house: House) -> str:
+def infested(built: House) -> str:
     """The id of a case around which every text is nasty."""
-    with house.store.writing() as session:
+    with built.store.writing() as session:
         site = sites.put(session, "nasty", nasty("site"), None, "command")
         moderator = moderators.create(session, "placeholder", PASSWORD, "admin")
         session.flush()
@@ -36,7 +36,7 @@ def infested(house: House) -> str:
         story = StoryPart(id="s", title=nasty("title"), section=nasty("section")[:100], url="https://x.example/'\"><b>")
         scores = Given(nasty("model"), {"report_worthy": 0.4, "insult": 0.6})
         made = {}
-        for name, parent in (("above", None), ("this", "above"), ("below", "this"), ("before", None)):
+        for name, parent in (("above", None), ("this", "nasty-above"), ("below", "nasty-this"), ("before", None)):
             submission = Submission(
                 text=nasty(f"text-{name}"), author=AuthorPart(id="x", name=nasty("author")), story=story, parent=parent
             )
@@ -51,7 +51,7 @@ def infested(house: House) -> str:
                 Filing(reporter=ReporterPart(id="r"), reason="illegal", details=nasty("more"), notice=notice),
             )
             for filing in filings:
-                reports.file(session, site, made[name], filing, now() - timedelta(minutes=1), believed=True)
+                reports.file(session, "nasty", f"nasty-{name}", filing, now() - timedelta(minutes=1), believed=True)
         cases = {name: session.scalars(select(Case).where(Case.comment_id == made[name].id)).one() for name in
                  ("before", "this")}  # fmt: skip
         by = By("moderator", moderator.id)

@@ -23,7 +23,7 @@ def test_every_dialect_is_described() -> None:
     assert {ANALYZE, SUGGEST, DISCOVERY, "/batch", "/v1/moderations", "/predict", "/health", "/info"} < set(paths)
     for path, methods in paths.items():
         for method, operation in methods.items():
-            assert {"200", "201"} & operation["responses"].keys(), (method, path)
+            assert any(status.startswith("2") for status in operation["responses"]), (method, path)
             if method == "post" and path not in BARE:
                 assert operation["requestBody"]["content"], path
 

@@ -1,0 +1,53 @@
+"""Words that decide how a disguised word is read (serving/disguise.py). They raise no score by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_SWEARING = "fuck shit bitch ass asshole damn crap cunt dick bastard bullshit piss hell"
+# The commoner first among those of like shape. Slurs stand here so that they are found when disguised.
+_OFFENSIVE = f"""
+{_SWEARING} idiot moron stupid motherfucker goddamn pussy cock whore slut douche douchebag dumb dumbass jackass loser
+pathetic retard retarded faggot fag nigger nigga twat wanker prick tosser scum trash garbage liar clown fool ugly hate
+kill die imbecile cretin dipshit dickhead shithead fuckwit arse arsehole bollocks bugger bloody dyke tranny spic kike
+chink paki gook rapist rape pig ignorant disgusting ridiculous hypocrite coward racist sexist nazi troll lunatic dimwit
+halfwit nutjob psycho worthless brainless clueless stupidity idiotic moronic shitty crappy dumbest stupidest
+"""
+_ENDINGS = ("", "s", "es", "ed", "er", "ers", "ing", "in", "y")
+
+SWEARING = frozenset(_SWEARING.split())
+OFFENSIVE: Mapping[str, None] = MappingProxyType(
+    dict.fromkeys(word + ending for ending in _ENDINGS for word in _OFFENSIVE.split())
+)
+
+
+def _slips() -> dict[str, str]:
+    """Misspelling -> offensive word: two neighbouring letters inside it changed places."""
+    found = {"fcuk": "fuck", "fukc": "fuck", "shti": "shit", "siht": "shit"}
+    for word in OFFENSIVE:
+        for place in range(1, len(word) - 2) if len(word) >= 5 else ():
+            slip = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+            if slip != word and slip not in OFFENSIVE and slip not in _MEANT:
+                found.setdefault(slip, word)
+    return found
+
+
+# Slips that are words of their own.
+_MEANT = frozenset(("diets", "tiers", "tries", "trials"))
+SLIPS: Mapping[str, str] = MappingProxyType(_slips())
+
+_DOUBLED = """
+agree agreed all allow annoying apparently appeal balloon bee been being better boo book boom bottom bull business call
+called cannot carry class coffee common cool coming current deep difficult different dinner door dress effect eggs essay
+exactly exceed fall feed feel feet fell fill floor follow foo food fool foot free freedom full funny geez glass good
+goodness goofy gross guess happen happy hell hello hill hood hook hooray indeed issue keep kill kiss knee less letter
+little look loop loss lottery matter meet mess middle million miss mood moon need needs off offer office ok oops opposed
+pass pee people poo pool poop poor possible pretty proof really roof room root school see seed seek seem seems seen sell
+seriously settle shall sheep sheesh shoot shopping silly sleep small smell soon speech speed spell staff stall steel
+still stood stuff stupid succeed success suggest summer sunny supper suppose sweet tall tell terrible three tomorrow
+too took tool tooth tree tried troll utterly village wall weed week weep well whee wheel will woo wood woof wool yell
+yellow zoo
+"""
+# Common words with a double letter, or none, which "gooood" and "stuuupid" mean.
+DOUBLED = frozenset(_DOUBLED.split())

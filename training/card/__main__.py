@@ -1,0 +1,9 @@
+"""`python -m training.card`."""
+
+from __future__ import annotations
+
+import typer
+
+from training.card import main
+
+typer.run(main)
