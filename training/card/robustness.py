@@ -7,9 +7,9 @@ from typing import Any
 
 from training.card.markdown import interval, number, percent, signed, table, verdict
 
-FLATTERED = """Two things flatter these figures: the normal form was widened after a first run, on test rows; and the test was made
-milder then (at first it disguised any word with some weight, and up to 0.25 was lost). They are to be measured again on
-fresh rows."""
+FLATTERED = """Two things flatter these figures: the normal form was widened after a first run, on test rows; and the
+test was made milder then (at first it disguised any word with some weight, and up to 0.25 was lost). They are to be
+measured again on fresh rows."""
 
 
 def robustness(result: Mapping[str, Any]) -> str:
