@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from serving.learning import models
 from serving.moderation import comments, decisions, moderators, reports, sites
 from serving.moderation.comments import Given
 from serving.moderation.decisions import By
@@ -68,7 +69,7 @@ def fill(store: Store, scorer: Scorer) -> None:
 
 
 def _submit(session: Session, said: Said, scorer: Scorer, at: datetime) -> Comment:
-    given = Given("evenhand-minilm 0.2.0", dict(scorer.score([said.text])[0]))
+    given = Given(models.called(scorer.manifest), dict(scorer.score([said.text])[0]))
     story = NEWSROOM["stories"][said.story]
     url = f"https://news.example/{said.story}"
     submission = Submission(
