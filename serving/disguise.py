@@ -27,13 +27,17 @@ ENTITY = re.compile(
     r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp|hellip|[mn]dash|[lr][sd]quo|shy|zwj|zwnj);"
 )
 NESTED = re.compile(r"&(?:(?:amp|AMP|#38|#x26);){2,}")
+# Attributes that a comment system's editor leaves, without a space in their values: where a site shows text as it was
+# typed, "<b you clown>" is read by everybody, and must be scored.
+_ATTRIBUTES = r"(?:\s+(?:class|href|id|rel|src|target)=(?:\"[^\"\s<>]{0,300}\"|'[^'\s<>]{0,300}'))*\s*/?"
 INLINE = re.compile(
-    r"<(?:/?(?:a|abbr|b|big|code|del|em|font|i|ins|mark|s|small|span|strike|strong|sub|sup|tt|u)(?:\s[^<>]{0,500})?/?"
-    r"|!--.{0,500}?--)>",
-    re.IGNORECASE | re.DOTALL,
+    "<(?:/?(?:a|abbr|b|big|code|del|em|font|i|ins|mark|s|small|span|strike|strong|sub|sup|tt|u)"
+    + _ATTRIBUTES
+    + r"|!--\W{0,20}--)>",
+    re.IGNORECASE,
 )
 BLOCK = re.compile(
-    r"</?(?:blockquote|body|br|div|h[1-6]|hr|html|img|li|ol|p|pre|table|td|th|tr|ul)(?:\s[^<>]{0,500})?/?>",
+    "</?(?:blockquote|body|br|div|h[1-6]|hr|html|img|li|ol|p|pre|table|td|th|tr|ul)" + _ATTRIBUTES + ">",
     re.IGNORECASE,
 )
 MARK = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from serving import dialects, service
 from serving.engine import EngineError
@@ -72,9 +72,9 @@ def install(app: FastAPI) -> None:
 
 
 def _methods(request: HTTPConnection) -> list[str]:
-    """What may be asked of a path."""
-    methods: set[str] = set()
+    """What may be asked of a path: by the routes that fit it best, as /v1/decisions/bulk is none of /v1/decisions/{id}."""
+    found: dict[int, set[str]] = {}
     for route in request.app.state.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return sorted(methods - {"HEAD"})
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found.setdefault(len(route.param_convertors), set()).update(route.methods or ())
+    return sorted(found[min(found)] - {"HEAD"}) if found else []

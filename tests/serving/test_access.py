@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
@@ -11,6 +9,7 @@ from serving.access import Access
 from serving.errors import ApiError
 from serving.keys import KeyRing
 from serving.store import Store
+from tests.coroutines import finish
 
 
 def asked(query: str = "", **headers: str) -> Request:
@@ -22,9 +21,9 @@ def test_a_token_of_googles_beside_the_key_does_no_harm(store: Store) -> None:
     made, secret = keys.create(store, "google", ["score"], 0)
     access = Access(KeyRing(store))
     request = asked(f"key={secret}", authorization="Bearer ya29.a-token-of-googles")
-    assert asyncio.run(access.check(request, "score")) == made
+    assert finish(access.check(request, "score")) == made
     with pytest.raises(ApiError, match="not valid"):
-        asyncio.run(access.check(asked("key=wrong", authorization="Bearer wrong-too"), "score"))
+        finish(access.check(asked("key=wrong", authorization="Bearer wrong-too"), "score"))
 
 
 def test_known_keys_outlive_a_hiccup_of_the_database_and_no_longer(
@@ -49,7 +48,7 @@ def test_known_keys_outlive_a_hiccup_of_the_database_and_no_longer(
         with pytest.raises(OperationalError):
             await ring.find(secret)
 
-    asyncio.run(scenario())
+    finish(scenario())
 
 
 def test_a_request_over_a_keys_minute_can_never_succeed_and_says_so(store: Store) -> None:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
-import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from tests.service import Server
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
-
-def test_docs_shows_every_endpoint_and_tries_one(server: Server) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("chromium is not installed: run the tests by `make test`, which installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        page = browser.new_page()
+def test_docs_shows_every_endpoint_and_tries_one(server: Server, chromium: Browser) -> None:
+    with chromium.new_page() as page:
         foreign: list[str] = []
         page.on(
             "request",
@@ -33,4 +23,3 @@ def test_docs_shows_every_endpoint_and_tries_one(server: Server) -> None:
         page.get_by_role("button", name="Execute").click()
         page.locator(".responses-table.live-responses-table .response-col_status", has_text="200").first.wait_for()
         assert foreign == []
-        browser.close()

@@ -20,6 +20,7 @@ from serving.artifact import ArtifactError
 from serving.engine import BusyError, DeadlineError, Engine, InferenceError, Limits, NotReadyError, Scored
 from serving.metrics import Metrics
 from serving.scorer import Scorer, Scores, ScoringError
+from tests.coroutines import finish
 from tests.serving.test_scorer import BATCH_MEAN, BATCH_MOST, RUDE, THOUGHTFUL, examples
 
 SOON = 30.0  # seconds after which a test gives up
@@ -36,7 +37,7 @@ def within_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...,
         async with asyncio.timeout(SOON):
             await test(*arguments)
 
-    return lambda *arguments: asyncio.run(bounded(*arguments))
+    return lambda *arguments: finish(bounded(*arguments))
 
 
 @asynccontextmanager

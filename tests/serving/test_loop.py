@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests import databases
 from tests.service import Server, running
-from tests.serving.console.browsing import browser as launched
 
 QUESTION = "Unsuitable or offensive? Report this comment"
 SOON = 20_000  # milliseconds; a page looks for news every three seconds, on a machine that may be busy
@@ -41,9 +40,11 @@ def demo(tmp_path: Path, url: str) -> Iterator[Server]:
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """The browser, and afterwards without the pages of this test."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 def opened(browser: Browser, address: str) -> Page:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -33,6 +32,7 @@ from serving.scorer import Scores
 from serving.settings import Settings
 from serving.store import Store
 from tests import databases
+from tests.coroutines import finish
 from tests.service import Server, running
 
 ANALYZE = "/v1alpha1/comments:analyze"
@@ -304,9 +304,9 @@ def test_logs_hold_neither_text_nor_key(tmp_path: Path) -> None:
 def test_nothing_is_left_of_clients_that_misbehave(tmp_path: Path) -> None:
     with running(tmp_path / "log", cache=100) as server:
         found = Running(int(server.url.rpartition(":")[2]), server.pid)
-        asyncio.run(soak.soak(found.port, SOAK_SECONDS / 3))  # memory that every service comes to use
+        finish(soak.soak(found.port, SOAK_SECONDS / 3))  # memory that every service comes to use
         before = soak.settled(found, soak.state(found))
-        seen = asyncio.run(soak.soak(found.port, SOAK_SECONDS))
+        seen = finish(soak.soak(found.port, SOAK_SECONDS))
         after = soak.settled(found, before)
         assert not seen["hangs"]
         assert len({what.partition(":")[0] for what in seen} - {"hangs"}) == len(soak.KINDS)

@@ -15,6 +15,7 @@ from serving.moderation import sites
 from serving.moderation.tables import Site
 from serving.store import Store
 from serving.writer import Writer
+from tests.coroutines import finish
 
 
 def made(session: Session, number: int) -> str:
@@ -38,7 +39,7 @@ def test_each_piece_of_work_is_done_or_not_by_itself(store: Store) -> None:
         writer.stop()
         return list(found)
 
-    found = asyncio.run(run())
+    found = finish(run())
     done = [number for number, one in enumerate(found) if one == number]
     with store.session() as session:
         made = set(session.scalars(select(Site.id)))
@@ -58,7 +59,7 @@ def test_what_is_answered_is_committed(store: Store) -> None:
                 assert other.get(Site, f"s{number}")
         writer.stop()
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_work_that_waits_when_the_service_stops_is_still_done(store: Store) -> None:
@@ -70,7 +71,7 @@ def test_work_that_waits_when_the_service_stops_is_still_done(store: Store) -> N
         await asyncio.to_thread(writer.stop)
         assert len(await asyncio.gather(*jobs)) == 20
 
-    asyncio.run(run())
+    finish(run())
 
 
 def test_writers_of_one_process_take_turns(store: Store) -> None:

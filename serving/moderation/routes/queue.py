@@ -28,7 +28,7 @@ from serving.store import now
 from serving.triage import Reason
 
 router = APIRouter(tags=["queue"])
-FAILURES = failures(ErrorResponse, 400, 401, 403, 404, 422, 503)
+FAILURES = failures(ErrorResponse, 400, 401, 403, 404, 422, 431, 503)
 CLAIMED = failures(ErrorResponse, 409)
 SKIPPED = 1000  # cases that a moderator may pass over
 

@@ -16,7 +16,7 @@ from serving.scorer import Scorer
 from serving.store import Store
 from tests import databases
 from tests.service import running
-from tests.serving.console.browsing import NAMES, Client, browser, make_accounts
+from tests.serving.console.browsing import NAMES, Client, make_accounts
 from tests.serving.console.newsroom import fill
 
 
@@ -76,9 +76,3 @@ def built(tmp_path_factory: pytest.TempPathFactory, scorer: Scorer) -> Iterator[
         fill(store, scorer)
         yield House(server.url, store)
         store.close()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with browser() as found:
-        yield found

@@ -13,7 +13,7 @@ from serving.moderation.tables import Appeal, Comment, Moderator
 from serving.store import Store
 from tests import databases
 from tests.service import Server, running
-from tests.serving.console.browsing import NAMES, browser, check, logged_in, make_accounts
+from tests.serving.console.browsing import NAMES, check, logged_in, make_accounts
 from tests.serving.learning import desk
 
 NASTY = "<script>document.title='x'</script>"
@@ -45,12 +45,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with running(folder / "log", database_url=url) as server:
         yield Place(server, store, ids)
     store.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
 
 
 def test_a_moderator_sees_appeals_and_leaves_them_to_others(place: Place, chromium: Browser) -> None:

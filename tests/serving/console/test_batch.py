@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import func, select
 
 from serving.artifact import Artifact
@@ -13,7 +13,7 @@ from serving.moderation.tables import Case, Comment, Decision
 from serving.store import Store
 from tests import databases
 from tests.service import Server, running
-from tests.serving.console.browsing import browser, check, logged_in, make_accounts
+from tests.serving.console.browsing import check, logged_in, make_accounts
 from tests.serving.learning import desk
 
 
@@ -44,9 +44,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def page(place: Place) -> Iterator[Page]:
-    with browser() as chromium:
-        yield logged_in(chromium.new_context(), place.server.url, "moderator", "/console/batch")
+def page(place: Place, chromium: Browser) -> Iterator[Page]:
+    page = logged_in(chromium.new_context(), place.server.url, "moderator", "/console/batch")
+    yield page
+    page.context.close()
 
 
 def open_cases(place: Place) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from serving.artifact import Artifact
 from serving.learning import models
@@ -13,7 +13,7 @@ from serving.moderation.tables import Policy
 from serving.store import Store
 from tests import databases
 from tests.service import Server, running
-from tests.serving.console.browsing import Client, browser, check, logged_in, make_accounts
+from tests.serving.console.browsing import Client, check, logged_in, make_accounts
 from tests.serving.learning import desk
 
 DRAFT = """
@@ -49,9 +49,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def page(place: Place) -> Iterator[Page]:
-    with browser() as chromium:
-        yield logged_in(chromium.new_context(), place.server.url, "editor", "/console/policy")
+def page(place: Place, chromium: Browser) -> Iterator[Page]:
+    page = logged_in(chromium.new_context(), place.server.url, "editor", "/console/policy")
+    yield page
+    page.context.close()
 
 
 def states(place: Place) -> dict[int, str]:

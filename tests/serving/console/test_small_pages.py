@@ -15,7 +15,7 @@ from serving.moderation.tables import Comment, Decision
 from serving.store import Store
 from tests import databases
 from tests.service import Server, running
-from tests.serving.console.browsing import Client, browser, check, logged_in, make_accounts
+from tests.serving.console.browsing import Client, check, logged_in, make_accounts
 from tests.serving.learning import desk
 
 NASTY = "<script>document.title='x'</script><img src=x onerror=alert(1)>"
@@ -52,12 +52,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with running(folder / "log", database_url=url) as server:
         yield Place(server, store, *ids)
     store.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import stat
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import func, select
 
 from labels import taxonomy
@@ -28,8 +28,8 @@ from serving.reader.demo.pages import render
 from serving.settings import Settings
 from serving.store import Store
 from tests import databases
+from tests.coroutines import finish
 from tests.service import Server, running
-from tests.serving.console.browsing import browser as launched
 from tests.serving.console.browsing import check
 
 SECRET = "whsec_for-this-test"
@@ -127,12 +127,12 @@ def test_only_its_author_can_appeal_and_only_when_it_is_removed(newspaper: Newsp
     author, other = (author, other) if author.name == "bluntspeaker" else (other, author)
     for reader in (author, other):
         with pytest.raises(RuleError, match="no removed comment of yours"):
-            asyncio.run(newspaper.appeal(reader, "c04", "Please."))
+            finish(newspaper.appeal(reader, "c04", "Please."))
     deliver(newspaper, told("comment.removed", "rejected", 1, **REMOVAL))
     with pytest.raises(RuleError, match="no removed comment of yours"):
-        asyncio.run(newspaper.statement(other, "c04"))
+        finish(newspaper.statement(other, "c04"))
     with pytest.raises(RuleError, match="no statement"):  # his, but evenhand does not answer
-        asyncio.run(newspaper.statement(author, "c04"))
+        finish(newspaper.statement(author, "c04"))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_only_its_author_can_appeal_and_only_when_it_is_removed(newspaper: Newsp
 )
 def test_what_cannot_be_posted_is_said_in_words(newspaper: Newspaper, text: str, rule: str) -> None:
     with pytest.raises(RuleError, match=rule):
-        asyncio.run(newspaper.say(newspaper.reader(None), "0" * 16, text, again=False))
+        finish(newspaper.say(newspaper.reader(None), "0" * 16, text, again=False))
     assert len(newspaper.board.comments) == 12
 
 
@@ -184,8 +184,8 @@ def test_it_is_there_only_when_asked_for(server: Server) -> None:
     assert httpx.post(f"{server.url}/demo/hook", content=b"{}").status_code == 404
 
 
-def test_its_pages(tmp_path: Path) -> None:
-    with running(tmp_path / "log", "--demo") as server, launched() as browser:
+def test_its_pages(tmp_path: Path, chromium: Browser) -> None:
+    with running(tmp_path / "log", "--demo") as server, chromium.new_context() as browser:
         home = f"{server.url}/demo"
         # From elsewhere: a name that leads here, a form on another site, a webhook of somebody.
         assert httpx.get(home, headers={"Host": "rebound.example"}).status_code == 403

@@ -22,7 +22,6 @@ from serving.moderation.tables import Comment, Report, Verdict
 from serving.store import Store, now
 from tests import databases
 from tests.service import running
-from tests.serving.console.browsing import browser as launched
 from tests.serving.reader.publisher import HOSTILE, publishing
 
 QUESTION = "Unsuitable or offensive? Report this comment"
@@ -94,15 +93,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     store.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
-
-
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context()
     context.set_default_timeout(30_000)
     yield context
     context.close()
