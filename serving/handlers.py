@@ -72,7 +72,7 @@ def install(app: FastAPI) -> None:
 
 
 def _methods(request: HTTPConnection) -> list[str]:
-    """What may be asked of a path: by the routes that fit it best, as /v1/decisions/bulk is none of /v1/decisions/{id}."""
+    """What may be asked of a path: by the routes that fit it best, of those with and without a variable part."""
     found: dict[int, set[str]] = {}
     for route in request.app.state.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
