@@ -259,3 +259,19 @@ def test_same_inputs_give_the_same_fingerprint_and_are_prepared_once(tmp_path: P
 def test_corpus_must_be_prepared_first(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"run `python -m training\.prepare` with this recipe first"):
         corpus.read(tmp_path, "train", ())
+
+
+def test_exported_decisions_are_prepared_with_their_weights(tmp_path: Path) -> None:
+    decisions = [
+        {"text": text, "decision": "rejected" if n % 3 else "accepted", "story": f"demo/{n}", "provenance": kind}
+        | {"weight": {"live": 1.0, "bulk": 0.5, "appeal": 2.0}[kind], "at": "2026-11-22T08:00:00+00:00"}
+        for n, (text, kind) in enumerate(zip(numbered(30), ["live", "bulk", "appeal"] * 10, strict=True))
+    ]
+    put(tmp_path, "labels", decisions)
+    source = {"name": "publisher", "file": str(tmp_path / "labels.jsonl"), "dev": 0.2, "test": 0.2}
+    prepare(recipe([source]), tmp_path, tmp_path / "data")
+    weights = {}
+    for name in ("train", "dev", "test"):
+        part = corpus.read(tmp_path / "data", name, ("report_worthy",))
+        weights |= dict(zip(part.texts, part.weights.tolist(), strict=True))
+    assert weights == {row["text"]: row["weight"] for row in decisions}
