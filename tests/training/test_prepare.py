@@ -270,8 +270,8 @@ def test_exported_decisions_are_prepared_with_their_weights(tmp_path: Path) -> N
     put(tmp_path, "labels", decisions)
     source = {"name": "publisher", "file": str(tmp_path / "labels.jsonl"), "dev": 0.2, "test": 0.2}
     prepare(recipe([source]), tmp_path, tmp_path / "data")
-    weights = {}
+    weights: dict[str, float] = {}
     for name in ("train", "dev", "test"):
         part = corpus.read(tmp_path / "data", name, ("report_worthy",))
         weights |= dict(zip(part.texts, part.weights.tolist(), strict=True))
-    assert weights == {row["text"]: row["weight"] for row in decisions}
+    assert weights == {one["text"]: one["weight"] for one in decisions}
