@@ -30,9 +30,10 @@ lint: .venv-dev/ready ## Check style and formatting
 types: .venv-dev/ready ## Check types
 	$(BIN)/mypy
 
+# Triage and the language of policies are pure functions: once is enough for them.
 unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, and those of the service once more on PostgreSQL
 	$(BIN)/pytest
-	$(BIN)/pytest tests/serving --database postgresql
+	$(BIN)/pytest tests/serving --database postgresql --ignore tests/serving/triage --ignore tests/serving/policy
 
 # After an interruption, `make train` goes on from the last checkpoint. INSTALL=serving/model replaces the
 # model that ships.

@@ -19,7 +19,8 @@ from typing import Literal
 
 Kind = Literal["sqlite", "postgresql"]
 kind: Kind = "sqlite"  # set by conftest.py
-OPTIONS = "-c fsync=on -c max_connections=200 -c listen_addresses=''"
+# Tests kill the service, never PostgreSQL itself, so its files need not reach the disk.
+OPTIONS = "-c fsync=off -c full_page_writes=off -c max_connections=200 -c listen_addresses=''"
 _numbers = count(1)
 
 
