@@ -30,9 +30,10 @@ class Joined:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._transport.write(b"".join(self._waiting))
-            self._waiting.clear()
+        waiting, self._waiting = self._waiting, []
+        # A client may have left since: uvloop raises if its transport is written to then, where asyncio's only warns.
+        if waiting and not self._transport.is_closing():
+            self._transport.write(b"".join(waiting))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
