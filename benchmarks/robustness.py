@@ -3,7 +3,7 @@
     python benchmarks/robustness.py training/recipes/minilm-2.toml --output docs/evaluation
 
 Writes robustness.json. Held-out natural comments of Civil Comments, harmless and toxic ones alike, are perturbed in
-each way of benchmarks/perturbations.py and scored anew. Where words are disguised, it is up to SUSPECTS words of a
+each way of training/perturbations.py and scored anew. Where words are disguised, it is up to SUSPECTS words of a
 comment, those that a word model trained on the training rows finds most toxic, if they are among its HEAVIEST: what
 somebody who wants to get past a filter would disguise, and what stands in a harmless comment by chance.
 `--split dev` looks at development rows, to choose a normal form by.
@@ -28,21 +28,18 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
 
-from benchmarks.perturbations import TEXTS, WORD, WORDS, Span, perturb
 from serving.text import normalise
-from training import bootstrap, lineage
+from training import bootstrap, lineage, suspects
 from training.bootstrap import Interval
 from training.corpus import Corpus
 from training.exam import Exam, ship
+from training.perturbations import TEXTS, WORDS, perturb
 from training.scoring import identity
 
 Floats = npt.NDArray[np.floating]
 
 ATTRIBUTE, SOURCE = "toxicity", "civil_comments"
-SUSPECTS, HEAVIEST = 3, 1000
 POSITIVES, NEGATIVES = 300, 600
 BAR = 0.02
 RESAMPLES = 500
@@ -72,25 +69,10 @@ def word_weights(exam: Exam) -> dict[str, float]:
     train = lineage.seen(exam.directory, exam.scorer.attributes, exam.recipe)
     column = exam.column(ATTRIBUTE)
     known = np.flatnonzero(~np.isnan(train.labels[:, column]))
-    vectors = CountVectorizer(binary=True, min_df=5, max_features=30_000, token_pattern=WORD.pattern)
-    counts = vectors.fit_transform([train.texts[i] for i in known])
-    model = LogisticRegression(C=0.3, solver="liblinear", random_state=exam.recipe.seed)
-    model.fit(counts, train.labels[known, column] >= 0.5)
-    weights = {word: float(model.coef_[0, place]) for word, place in vectors.vocabulary_.items()}
+    weights = suspects.weigh([train.texts[i] for i in known], train.labels[known, column] >= 0.5, exam.recipe.seed)
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(weights), encoding="utf-8")
     return weights
-
-
-def heaviest(weights: Mapping[str, float]) -> dict[str, float]:
-    """The HEAVIEST words with their weights."""
-    return dict(sorted(weights.items(), key=lambda pair: -pair[1])[:HEAVIEST])
-
-
-def suspects(text: str, weights: Mapping[str, float]) -> list[Span]:
-    """Places of the SUSPECTS words of a text that weigh most, of those that have a weight."""
-    found = [(weights[m[0].lower()], m.span()) for m in WORD.finditer(text) if m[0].lower() in weights]
-    return [span for _, span in sorted(found, key=lambda pair: (-pair[0], pair[1]))[:SUSPECTS]]
 
 
 def sample(rows: Corpus, column: int) -> Corpus:
@@ -104,12 +86,12 @@ def sample(rows: Corpus, column: int) -> Corpus:
 def losses(exam: Exam, rows: Corpus, names: Sequence[str]) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """The AUC of the clean rows, and for each perturbation that of the perturbed ones and what is lost."""
     column = exam.column(ATTRIBUTE)
-    truth, weights = rows.labels[:, column] >= 0.5, heaviest(word_weights(exam))
+    truth, weights = rows.labels[:, column] >= 0.5, suspects.heaviest(word_weights(exam))
     draws = bootstrap.draws(len(rows), RESAMPLES, exam.recipe.seed)
     draws = np.concatenate([np.ones((1, len(rows)), np.int64), draws])
     clean = exam.scores(rows.texts, "scoring clean rows")[:, column]
     before = bootstrap.weighted_auc(truth, clean, draws)
-    spans = [suspects(text, weights) for text in rows.texts]
+    spans = [suspects.places(text, weights) for text in rows.texts]
     found = []
     for name in names:
         texts = [perturb(text, name, where) for text, where in zip(rows.texts, spans, strict=True)]
@@ -194,8 +176,8 @@ def main() -> None:
             "attribute": ATTRIBUTE,
             "source": SOURCE,
             "bar": BAR,
-            "suspects": SUSPECTS,
-            "heaviest": HEAVIEST,
+            "suspects": suspects.SUSPECTS,
+            "heaviest": suspects.HEAVIEST,
             "resamples": RESAMPLES,
             "identity": identity(exam.scorer.manifest),
             "rows": len(rows),

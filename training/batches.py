@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -72,13 +72,15 @@ class Batches:
 class Encoded:
     """Token ids of each row, with labels [rows, attributes] (NaN = unknown), weights [rows] and groups [rows].
 
-    A group is a number for the row's source: only rows of one source are ranked against each other.
+    A group is a number for the row's source: only rows of one source are ranked against each other. `marks` has for
+    some row numbers a 1 or 0 for each token, NaN where it is unknown.
     """
 
     ids: Sequence[Sequence[int]]
     labels: Tensor
     weights: Tensor
     groups: Tensor
+    marks: Mapping[int, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,11 +91,12 @@ class Encoded:
             "labels": self.labels[row],
             "weight": self.weights[row],
             "group": self.groups[row],
+            "marks": self.marks.get(row, torch.full((len(self.ids[row]),), torch.nan)),
         }
 
 
 def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
-    """Pads to the longest row: input_ids and attention_mask [rows, tokens], labels, weights, groups."""
+    """Pads to the longest row: input_ids, attention_mask and marks [rows, tokens], labels, weights, groups."""
     ids = [torch.as_tensor(row["ids"], dtype=torch.long) for row in rows]
     padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
     mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(i) for i in ids], batch_first=True)
@@ -103,4 +106,7 @@ def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
         "labels": torch.stack([torch.as_tensor(row["labels"]) for row in rows]),
         "weights": torch.stack([torch.as_tensor(row["weight"]) for row in rows]),
         "groups": torch.stack([torch.as_tensor(row["group"]) for row in rows]),
+        "marks": torch.nn.utils.rnn.pad_sequence(
+            [torch.as_tensor(row["marks"]) for row in rows], batch_first=True, padding_value=torch.nan
+        ),
     }

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from training.record import fingerprint
 
-FIXED = ("key", "source", "text", "natural", "weight")  # columns of every split; the others are attributes
+Span = tuple[int, int]
+
+FIXED = ("key", "source", "text", "natural", "weight", "marks")  # columns of every split; the others are attributes
 
 
 @dataclass
@@ -21,7 +23,8 @@ class Row:
     """A comment ready for training: `labels` maps attribute -> share; what is absent is unknown.
 
     `votes` says of how many rows' labels a share is the mean, where duplicates were merged; 1 if absent. `weight` is
-    a factor on its loss, from the source itself.
+    a factor on its loss, from the source itself. `marks` are the places [start, end) in the text that annotators marked
+    as toxic, None where that is unknown.
     """
 
     source: str
@@ -32,6 +35,7 @@ class Row:
     natural: bool
     weight: float = 1.0
     votes: dict[str, int] = field(default_factory=dict)
+    marks: tuple[Span, ...] | None = None
 
     @property
     def key(self) -> str:
@@ -99,6 +103,7 @@ def write(directory: Path, split: str, rows: Sequence[Row], attributes: Sequence
     }
     table = pa.table(
         {name: list(values) for name, values in columns.items()}
+        | {"marks": pa.array([row.marks for row in rows], pa.list_(pa.list_(pa.int32())))}
         | {name: pa.array([row.labels.get(name) for row in rows], pa.float32()) for name in attributes}
     )
     pq.write_table(table, directory / f"{split}.parquet", compression="zstd")
@@ -129,9 +134,19 @@ def read(directory: Path, split: str, attributes: Sequence[str]) -> Corpus:
     )
 
 
+def marks(directory: Path, split: str) -> dict[str, list[Span]]:
+    """The places [start, end) in their texts that annotators marked, by key, of a split's rows that say so."""
+    table = pq.read_table(directory / f"{split}.parquet")
+    if "marks" not in table.column_names:  # prepared before there were marks
+        return {}
+    pairs = zip(table["key"].to_pylist(), table["marks"].to_pylist(), strict=True)
+    return {key: [(start, end) for start, end in found] for key, found in pairs if found is not None}
+
+
 def _written(row: Row) -> str:
     weight = "" if row.weight == 1.0 else f"\x1f{row.weight}"
-    return f"{row.key}\x1f{row.text}\x1f{sorted(row.labels.items())}{weight}"
+    marked = "" if row.marks is None else f"\x1f{row.marks}"
+    return f"{row.key}\x1f{row.text}\x1f{sorted(row.labels.items())}{weight}{marked}"
 
 
 def attributes(directory: Path) -> tuple[str, ...]:

@@ -27,10 +27,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from training.network import Network
+from training.network import TOKEN_HEAD, Network
 
 OPSET, IR_VERSION = 18, 9
 CONTRIB = "com.microsoft"
+LOGITS, TOKEN_LOGITS = "logits", "token_logits"  # outputs, as the scorer asks for them
 WEIGHT_STEPS, BYTE_STEPS = 63, 127  # largest integer of a weight, and of a word vector
 
 Range = tuple[float, float]
@@ -171,7 +172,14 @@ class _Graph:
         length = self.node("ReduceSum", self.node("Mul", sizes, mask), tokens, keepdims=1)
         length = self.node("Max", length, self.constant("least", np.float32(1)))
         prior = self.node("Mul", self.node("Log", length), self.constant("prior", _array(network.prior[1:2])))
-        self.node("Add", logits, prior, output="logits")
+        self.node("Add", logits, prior, output=LOGITS)
+
+    def mark(self, head: nn.Linear, value: str) -> None:
+        """One logit for each token: the second output, which costs nothing unless it is asked for."""
+        weight = self.constant(TOKEN_HEAD, _array(head.weight))
+        turned = self.node("Transpose", weight, perm=[1, 0])
+        marks = self.node("Add", self.node("MatMul", value, turned), self.constant("token_head.bias", _array(head.bias)))
+        self.node("Squeeze", marks, self.constant("last_axis", np.array([-1])), output=TOKEN_LOGITS)
 
 
 def write(network: Network, found: Mapping[str, Range], path: Path) -> None:
@@ -190,13 +198,74 @@ def write(network: Network, found: Mapping[str, Range], path: Path) -> None:
         narrow = graph.linear(f"{number}.narrow", layer.output.dense, wide)
         value = graph.norm(f"{number}.output", layer.output.LayerNorm, narrow, value)
     graph.pool(network, value)
+    outputs = [helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["rows", len(network.attributes)])]
+    if network.token_head:
+        graph.mark(network.token_head, value)
+        outputs.append(helper.make_tensor_value_info(TOKEN_LOGITS, TensorProto.FLOAT, ["rows", "tokens"]))
     shape = ["rows", "tokens"]
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in ("input_ids", "attention_mask")]
-    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", len(network.attributes)])
     model = helper.make_model(
-        helper.make_graph(graph.nodes, "network", inputs, [output], list(graph.constants.values())),
+        helper.make_graph(graph.nodes, "network", inputs, outputs, list(graph.constants.values())),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
         ir_version=IR_VERSION,
         producer_name="evenhand",
     )
     onnx.save(model, path)
+
+
+def read(path: Path, network: Network) -> None:
+    """Gives a network the weights of a graph that `write` wrote, as they are after rounding to 7 bits.
+
+    Position and type vectors come back as their sum, the heads' bias with the length prior's intercept in it. Raises
+    ValueError if the graph is not of this network's shape.
+    """
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    encoder: Any = network.encoder
+
+    def put(parameter: Tensor, value: npt.NDArray[Any]) -> None:
+        if tuple(parameter.shape) != value.shape:
+            raise ValueError(f"{path}: expected {tuple(parameter.shape)}, found {value.shape}")
+        parameter.copy_(torch.from_numpy(np.array(value, np.float32)))
+
+    def put_linears(name: str, layers: Iterable[nn.Linear]) -> None:
+        layers = list(layers)
+        weight = (values[f"{name}.weight"] * values[f"{name}.weight_scale"]).T
+        for layer, part, bias in zip(
+            layers, np.split(weight, len(layers)), np.split(values[f"{name}.bias"], len(layers)), strict=True
+        ):
+            put(layer.weight, part)
+            put(layer.bias, bias)
+
+    def put_norm(name: str, layer: nn.LayerNorm) -> None:
+        put(layer.weight, values[f"{name}.weight"])
+        put(layer.bias, values[f"{name}.bias"])
+
+    try:
+        with torch.no_grad():
+            words = encoder.embeddings
+            put(words.word_embeddings.weight, values["words"] * values["words.scale"])
+            put(words.position_embeddings.weight, values["positions"])
+            words.token_type_embeddings.weight.zero_()
+            put_norm("embedding", words.LayerNorm)
+            for number, layer in enumerate(encoder.encoder.layer):
+                mixing = layer.attention.self
+                put_linears(f"{number}.attention", (mixing.query, mixing.key, mixing.value))
+                put_linears(f"{number}.projection", [layer.attention.output.dense])
+                put_norm(f"{number}.mixed", layer.attention.output.LayerNorm)
+                put_linears(f"{number}.widen", [layer.intermediate.dense])
+                put_linears(f"{number}.narrow", [layer.output.dense])
+                put_norm(f"{number}.output", layer.output.LayerNorm)
+            put(network.head.weight, values["heads.weight"])
+            put(network.head.bias, values["heads.bias"])
+            put(network.sizes, values["sizes"])
+            put(network.prior[1:2], values["prior"])
+            if network.token_head:
+                put(network.token_head.weight, values["token_head.weight"])
+                put(network.token_head.bias, values["token_head.bias"])
+    except KeyError as error:
+        raise ValueError(f"{path}: there is no {error.args[0]} in the graph") from None
+
+
+def marks_words(path: Path) -> bool:
+    """Whether a graph that `write` wrote marks words."""
+    return TOKEN_HEAD in {tensor.name for tensor in onnx.load(path).graph.initializer}

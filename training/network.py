@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 WEIGHTS = "network.safetensors"
+TOKEN_HEAD = "token_head.weight"  # there only in a network that marks words
+RARELY = -2.0  # logit of a mark before anything is learnt: about one token in eight is marked
 
 
 class Output(NamedTuple):
@@ -28,23 +30,30 @@ class Network(nn.Module):
     counts tokens, and the token's characters where it counts those. Where length alone separates a
     label, the prior carries that part and the head is left with what the words add ("bias product":
     Clark, Yatskar, Zettlemoyer 2019, arXiv:1909.03683). It is zero for every other attribute.
+
+    With `marks` there is a second head, one logit for each token: whether annotators would mark it as toxic.
     """
 
     prior: Tensor
     sizes: Tensor
     ranked: tuple[int, ...] = ()  # columns of the attributes that also learn from pairs
     rank_weight: float = 0.0
+    mark_weight: float = 1.0
 
-    def __init__(self, encoder: nn.Module, hidden: int, attributes: tuple[str, ...]) -> None:
+    def __init__(self, encoder: nn.Module, hidden: int, attributes: tuple[str, ...], *, marks: bool = False) -> None:
         super().__init__()
         vocabulary: int = encoder.config.vocab_size  # type: ignore[assignment, union-attr]
         self.encoder = encoder
         self.head = nn.Linear(hidden, len(attributes))
+        self.token_head = nn.Linear(hidden, 1) if marks else None
         self.attributes = attributes
         self.register_buffer("prior", torch.zeros(2, len(attributes)))
         self.register_buffer("sizes", torch.ones(vocabulary))
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+        if self.token_head:
+            nn.init.normal_(self.token_head.weight, std=0.02)
+            nn.init.constant_(self.token_head.bias, RARELY)
 
     def forward(
         self,
@@ -53,11 +62,26 @@ class Network(nn.Module):
         labels: Tensor | None = None,
         weights: Tensor | None = None,
         groups: Tensor | None = None,
+        marks: Tensor | None = None,
     ) -> Output | Tensor:
         """Logits [rows, attributes]; with `labels` (NaN = unknown) and `weights` [rows] also the loss.
 
-        `groups` [rows] says which rows may be ranked against each other.
+        `groups` [rows] says which rows may be ranked against each other, `marks` [rows, tokens] which tokens are
+        marked (NaN = unknown).
         """
+        logits, of_tokens = self.read(input_ids, attention_mask)
+        if labels is None or weights is None:
+            return logits
+        loss = masked_loss(logits, labels, weights)
+        if self.ranked and groups is not None:
+            chosen = list(self.ranked)
+            loss = loss + self.rank_weight * rank_loss(logits[:, chosen], labels[:, chosen], weights, groups)
+        if of_tokens is not None and marks is not None:
+            loss = loss + self.mark_weight * mark_loss(of_tokens, marks, weights)
+        return Output(loss, logits)
+
+    def read(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits [rows, attributes], and those of the tokens [rows, tokens] if the network marks them."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         count = mask.sum(dim=1).clamp(min=1)
@@ -67,13 +91,8 @@ class Network(nn.Module):
                 (self.sizes[input_ids].unsqueeze(-1) * attention_mask.unsqueeze(-1).float()).sum(dim=1).clamp(min=1)
             )
             logits: Tensor = self.head(pooled) + self.prior[0] + self.prior[1] * torch.log(length)
-        if labels is None or weights is None:
-            return logits
-        loss = masked_loss(logits, labels, weights)
-        if self.ranked and groups is not None:
-            chosen = list(self.ranked)
-            loss = loss + self.rank_weight * rank_loss(logits[:, chosen], labels[:, chosen], weights, groups)
-        return Output(loss, logits)
+            of_tokens = self.token_head(hidden.float()).squeeze(-1) if self.token_head else None
+        return logits, of_tokens
 
 
 def masked_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -86,6 +105,17 @@ def masked_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     losses = nn.functional.binary_cross_entropy_with_logits(logits, torch.where(known, labels, 0.0), reduction="none")
     per_row = (losses * known).sum(dim=1)
     return (per_row * weights).sum() / len(labels)
+
+
+def mark_loss(logits: Tensor, marks: Tensor, weights: Tensor) -> Tensor:
+    """Binary cross-entropy over the tokens that are known to be marked or not, mean per row, then over all rows.
+
+    Shapes: logits and marks [rows, tokens], weights [rows]. An unknown mark is NaN and has no gradient.
+    """
+    known = ~torch.isnan(marks)
+    losses = nn.functional.binary_cross_entropy_with_logits(logits, torch.where(known, marks, 0.0), reduction="none")
+    per_row = (losses * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
+    return (per_row * weights).sum() / len(marks)
 
 
 def rank_loss(logits: Tensor, labels: Tensor, weights: Tensor, groups: Tensor) -> Tensor:
@@ -138,16 +168,19 @@ def inherit(network: Network, directory: Path, attributes: tuple[str, ...], shar
                 row = attributes.index(name)
                 network.head.weight[column].lerp_(saved["head.weight"][row], share)
                 network.head.bias[column].lerp_(saved["head.bias"][row], share)
+        if network.token_head and TOKEN_HEAD in saved:
+            network.token_head.weight.lerp_(saved[TOKEN_HEAD], share)
+            network.token_head.bias.lerp_(saved["token_head.bias"], share)
 
 
-def build(encoder: str, attributes: tuple[str, ...], dropout: float) -> Network:
+def build(encoder: str, attributes: tuple[str, ...], dropout: float, *, marks: bool = False) -> Network:
     """A network on a pretrained encoder (a local directory or a hub name), heads fresh."""
     config = AutoConfig.from_pretrained(encoder)
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     arguments: dict[str, Any] = {"config": config, "dtype": torch.float32}
     if config.model_type == "bert":
         arguments["add_pooling_layer"] = False
-    return Network(AutoModel.from_pretrained(encoder, **arguments), config.hidden_size, attributes)
+    return Network(AutoModel.from_pretrained(encoder, **arguments), config.hidden_size, attributes, marks=marks)
 
 
 def save(network: Network, directory: Path) -> None:
@@ -162,7 +195,8 @@ def restore(directory: Path, attributes: tuple[str, ...]) -> Network:
     config = AutoConfig.from_pretrained(directory)
     arguments = {"add_pooling_layer": False} if config.model_type == "bert" else {}
     encoder = AutoModel.from_config(config, **arguments)  # type: ignore[no-untyped-call]
-    network = Network(encoder, config.hidden_size, attributes)
+    saved = load_file(directory / WEIGHTS)
+    network = Network(encoder, config.hidden_size, attributes, marks=TOKEN_HEAD in saved)
     # Networks that were saved before there were sizes count tokens.
-    network.load_state_dict({"sizes": network.sizes} | load_file(directory / WEIGHTS))
+    network.load_state_dict({"sizes": network.sizes} | saved)
     return network

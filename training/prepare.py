@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -24,9 +25,9 @@ from labels import checks, taxonomy
 from labels.checks import Suite
 from labels.sources import SOURCES, Source
 from labels.sources.reader import Reading, locate, read_file, read_hub
-from serving.text import normalise
+from serving.text import aligned, normalise
 from training import corpus, lineage, record
-from training.corpus import Row
+from training.corpus import Row, Span
 from training.duplicates import Duplicates
 from training.recipe import Prepare, Recipe, SourceChoice, load
 from training.settings import Settings
@@ -70,16 +71,33 @@ def gather(readings: Iterable[Reading], tally: Tally, *, unlabelled: bool = Fals
         name = reading.source.name
         for item in reading:
             tally.read[name] += 1
-            if not item.labels and not unlabelled:
+            if not item.labels and item.marks is None and not unlabelled:
                 tally.unlabelled[name] += 1
             elif text := normalise(item.text):
                 group = None if item.group is None else f"{name}/{item.group}"
-                rows.append(Row(name, item.row, text, dict(item.labels), group, item.natural, item.weight))
+                marks = None if item.marks is None else moved(item.text, item.marks)
+                rows.append(Row(name, item.row, text, dict(item.labels), group, item.natural, item.weight, marks=marks))
             else:
                 tally.empty[name] += 1
         if reading.skipped:
             tally.malformed[name] = reading.skipped
     return rows
+
+
+def moved(text: str, marks: Sequence[Span]) -> tuple[Span, ...]:
+    """Where the places `marks` of a text lie in its normal form: runs of characters that come from any of them."""
+    marked = np.zeros(len(text), np.bool_)
+    for start, end in marks:
+        marked[start:end] = True
+    runs: list[Span] = []
+    for place, (start, end) in enumerate(aligned(text)[1]):
+        if not marked[start:end].any():
+            continue
+        if runs and runs[-1][1] == place:
+            runs[-1] = (runs[-1][0], place + 1)
+        else:
+            runs.append((place, place + 1))
+    return tuple(runs)
 
 
 def held_back(suite: Suite) -> list[Row]:
@@ -93,7 +111,12 @@ def agree(one: Row, other: Row) -> bool:
 
 
 def merge(kept: Row, copy: Row) -> None:
-    """Folds a duplicate's labels into the row that is kept: the mean of all copies that know an attribute."""
+    """Folds a duplicate's labels into the row that is kept: the mean of all copies that know an attribute.
+
+    The marks of an exact copy are those of the row that is kept; a near copy's would lie elsewhere in it.
+    """
+    if kept.marks is None and kept.text == copy.text:
+        kept.marks = copy.marks
     for name, value in copy.labels.items():
         votes = kept.votes.get(name, 1) if name in kept.labels else 0
         kept.labels[name] = (kept.labels.get(name, 0.0) * votes + value) / (votes + 1)
@@ -156,25 +179,52 @@ def check_leaks(rows: Sequence[Row], evaluation: Sequence[Row], threshold: float
             raise LeakError(f"{rows[found[0]].key} repeats {row.key} of an evaluation set")
 
 
-def check_lineage(
-    splits: Mapping[str, Sequence[Row]], held_out: Sequence[Row], folders: Iterable[Path], threshold: float
-) -> None:
-    """Raises LeakError if what this run or one that it starts from trains on, another of them holds out.
-
-    `splits` and `held_out` are this run's rows and evaluation texts; `folders` the corpora of the runs
-    that it starts from. A network keeps what it has seen: rows that an earlier run trained on would flatter
-    this run's figures as much as its own.
-    """
-    seen = {row.text: row for row in splits["train"]}
-    kept = {row.text: row for row in (*splits["dev"], *splits["test"], *held_out)}
+def earlier(folders: Iterable[Path], names: Sequence[str]) -> list[Row]:
+    """The rows, without labels, of some splits of the corpora of runs before this one, each text once."""
+    found: dict[str, Row] = {}
     for folder in folders:
-        for known, names in ((seen, ("train",)), (kept, ("dev", "test", "evaluation"))):
-            for name in names:
-                rows = corpus.read(folder, name, ())
-                for key, text in zip(rows.keys, rows.texts, strict=True):
-                    source, _, number = key.rpartition(":")
-                    known.setdefault(text, Row(source, int(number), text, {}, None, natural=True))
-    check_leaks(list(seen.values()), list(kept.values()), threshold)
+        for name in names:
+            rows = corpus.read(folder, name, ())
+            for key, text in zip(rows.keys, rows.texts, strict=True):
+                source, _, number = key.rpartition(":")
+                found.setdefault(text, Row(source, int(number), text, {}, None, natural=True))
+    return list(found.values())
+
+
+def repeats(rows: Sequence[Row], others: Sequence[Row], threshold: float) -> list[bool]:
+    """For each row whether it repeats one of the others, exactly or nearly."""
+    duplicates = Duplicates([row.text for row in others] + [row.text for row in rows], threshold)
+    for index in range(len(others)):
+        duplicates.add(index)
+    found = (duplicates.of(len(others) + number) for number in range(len(rows)))
+    return [exact is not None or bool(near) for exact, near in found]
+
+
+def separate(splits: dict[str, list[Row]], folders: Sequence[Path], threshold: float, tally: Tally) -> None:
+    """Leaves out what this run and those before it would put on different sides, and counts it as leaked.
+
+    The same row never is: its side depends on key, seed and fractions. But a changed normal form, or another source, can
+    make copies of rows that were none before.
+    """
+    trained, held = earlier(folders, ["train"]), earlier(folders, ["dev", "test", "evaluation"])
+    for names, others in ((("train",), held), (("dev", "test"), trained)):
+        for name in names:
+            found = repeats(splits[name], others, threshold)
+            tally.leaked.update(row.source for row, copy in zip(splits[name], found, strict=True) if copy)
+            splits[name] = [row for row, copy in zip(splits[name], found, strict=True) if not copy]
+
+
+def check_lineage(
+    splits: Mapping[str, Sequence[Row]], held_out: Sequence[Row], folders: Sequence[Path], threshold: float
+) -> None:
+    """Raises LeakError if what a run before this one trained on, this one holds out, or the other way round.
+
+    `splits` and `held_out` are this run's rows and evaluation texts; `folders` the corpora of the runs that it starts
+    from. A network keeps what it has seen: rows that an earlier run trained on would flatter this run's figures as
+    much as its own.
+    """
+    check_leaks(splits["train"], earlier(folders, ["dev", "test", "evaluation"]), threshold)
+    check_leaks(earlier(folders, ["train"]), [*splits["dev"], *splits["test"], *held_out], threshold)
 
 
 def cap(rows: Sequence[Row], choice: SourceChoice, seed: int) -> list[Row]:
@@ -292,6 +342,8 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     kept_out = [*evaluation, *held_back(suite)]
     rows, components = deduplicate(rows, kept_out, plan.near_duplicate, tally)
     splits = split(rows, components, plan.sources, recipe.seed)
+    if before:
+        separate(splits, before, plan.near_duplicate, tally)
     train: list[Row] = []
     for choice in plan.sources:
         mine = [row for row in splits["train"] if row.source == choice.name]

@@ -78,6 +78,14 @@ class Prepare(Part):
         return self
 
 
+class Augment(Part):
+    """Copies of training rows to add, at most so many of each kind: training/augment.py."""
+
+    disguised: int = Field(0, ge=0, description="words masked, misspelt or written in digits, or emoji between them")
+    joined: int = Field(0, ge=0, description="comments of one source one after the other")
+    swapped: int = Field(0, ge=0, description="groups of people exchanged for others")
+
+
 class Train(Part):
     """The network and its optimisation."""
 
@@ -93,7 +101,7 @@ class Train(Part):
     weight_decay: float = Field(0.01, ge=0.0)
     warmup: float = Field(0.06, ge=0.0, lt=1.0, description="fraction of the steps")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="inside the encoder")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 pays where the CPU has AMX")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 pays where the CPU has it (AMX, AVX512-BF16)")
     evaluations: int = Field(6, ge=1, description="times the development rows are scored on the way")
     development_rows: int = Field(5000, ge=1, description="development rows of those evaluations, by hash")
     patience: int = Field(3, ge=1, description="evaluations without a gain before training stops")
@@ -105,6 +113,11 @@ class Train(Part):
         (), description="attributes that also learn from pairs of one batch: which of the two has more of it"
     )
     rank_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss of those pairs")
+
+    mark_weight: float = Field(
+        1.0, ge=0.0, le=100.0, description="factor on the loss of the head that marks words, where rows are marked"
+    )
+    augment: Augment = Augment()
 
     @model_validator(mode="after")
     def _attributes(self) -> Train:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,8 +37,9 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from training import corpus, curves, lineage, logistic, network, record
+from training.augment import augment
 from training.batches import Batches, Encoded, collate, plan
-from training.corpus import Corpus
+from training.corpus import Corpus, Span
 from training.encoder import locate
 from training.metrics import auc, mean_auc
 from training.network import Network
@@ -46,12 +48,46 @@ from training.settings import Settings
 from training.splits import uniform
 
 
-def encode(rows: Corpus, tokenizer: PreTrainedTokenizerBase, max_tokens: int, weights: list[float]) -> Encoded:
-    """Token ids of each row, cut at `max_tokens`, with labels, loss weights and a number for the source."""
+def encode(
+    rows: Corpus,
+    tokenizer: PreTrainedTokenizerBase,
+    max_tokens: int,
+    weights: list[float],
+    marks: Mapping[str, Sequence[Span]],
+) -> Encoded:
+    """Token ids of each row, cut at `max_tokens`, with labels, loss weights, a number for the source, and marks."""
     ids = tokenizer(rows.texts, truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(rows.sources))}
     groups = torch.tensor([numbers[name] for name in rows.sources], dtype=torch.long)
-    return Encoded(ids, torch.from_numpy(rows.labels), torch.tensor(weights, dtype=torch.float32), groups)
+    return Encoded(
+        ids,
+        torch.from_numpy(rows.labels),
+        torch.tensor(weights, dtype=torch.float32),
+        groups,
+        marked_tokens(rows, marks, tokenizer, max_tokens),
+    )
+
+
+def marked_tokens(
+    rows: Corpus, marks: Mapping[str, Sequence[Span]], tokenizer: PreTrainedTokenizerBase, max_tokens: int
+) -> dict[int, torch.Tensor]:
+    """For the number of each row that `marks` has places for: 1 for each token that lies mostly within them, 0 for
+    others, NaN for special tokens.
+    """
+    numbers = [number for number, key in enumerate(rows.keys) if key in marks]
+    if not numbers:
+        return {}
+    texts = [rows.texts[number] for number in numbers]
+    offsets = tokenizer(texts, truncation=True, max_length=max_tokens, return_offsets_mapping=True)["offset_mapping"]
+    found = {}
+    for number, text, places in zip(numbers, texts, offsets, strict=True):
+        marked = np.zeros(len(text))
+        for start, end in marks[rows.keys[number]]:
+            marked[start:end] = 1
+        found[number] = torch.tensor(
+            [float(marked[start:end].mean() >= 0.5) if end > start else torch.nan for start, end in places]
+        )
+    return found
 
 
 def characters(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> torch.Tensor:
@@ -260,22 +296,26 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     watched = np.argsort([uniform(f"watched {key}", recipe.seed) for key in dev.keys])[: settings.development_rows]
     dev = dev.select(watched)
     choices = {choice.name: choice for choice in recipe.prepare.sources}
+    marks = corpus.marks(directory / "data", "train")
+    more = augment(rows, attributes, settings.augment, recipe.seed)
+    repeats = [choices[name].repeat for name in rows.sources] + [1] * len(more)
+    rows = rows.join(more)
     encoded = encode(
         rows,
         tokenizer,
         settings.max_tokens,
         [float(weight) * choices[name].weight for name, weight in zip(rows.sources, rows.weights, strict=True)],
+        marks,
     )
-    held = encode(dev, tokenizer, settings.max_tokens, [1.0] * len(dev))
+    held = encode(dev, tokenizer, settings.max_tokens, [1.0] * len(dev), {})
     lengths = [len(ids) for ids in encoded.ids]
-    repeats = [choices[name].repeat for name in rows.sources]
     batches = plan(lengths, repeats, settings.batch_tokens, settings.passes, recipe.seed)
 
-    model = network.build(source, attributes, settings.dropout)
+    model = network.build(source, attributes, settings.dropout, marks=bool(marks and settings.mark_weight))
     if before:
         network.inherit(model, before[0] / "network", corpus.attributes(before[0] / "data"))
     model.ranked = tuple(attributes.index(name) for name in settings.rank if name in attributes)
-    model.rank_weight = settings.rank_weight
+    model.rank_weight, model.mark_weight = settings.rank_weight, settings.mark_weight
     if settings.length_unit == "characters":
         model.sizes.copy_(characters(tokenizer, len(model.sizes)))
     model.prior.copy_(length_prior(encoded, attributes, settings.length_prior, model.sizes))
@@ -305,7 +345,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     console.print(f"{recipe.name}, seed {recipe.seed}, data {prepared['data_fingerprint'][:12]}", settings.model_dump())
     console.print(f"{len(attributes)} attributes have labels: {', '.join(attributes)}")
     console.print(
-        f"{len(rows):,} rows, {len(dev):,} development rows, {steps:,} steps, {sum(tokens):,} tokens, "
+        f"{len(rows):,} rows, {len(more):,} of them copies, {len(encoded.marks):,} marked, {len(dev):,} development rows, {steps:,} steps, {sum(tokens):,} tokens, "
         f"{world} process(es), {torch.get_num_threads()} thread(s) each"
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
@@ -322,6 +362,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         "finished": stop_after is None,
         "identity": identity,
         "mix": settings.mix,
+        "copies": len(more),
     }
     if trainer.is_world_process_zero() and stop_after is None:
         folder = directory / "network"

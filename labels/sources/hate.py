@@ -10,7 +10,7 @@ from labels.sources.source import Hub, Source, Target, choice, chosen, derived, 
 
 
 def hate_targets(column: str, *, no: float) -> tuple[Target, ...]:
-    """Hate is an identity attack, toxic and report-worthy, however politely it is worded.
+    """Hate is an identity attack, toxic, report-worthy and uncivil, however politely it is worded.
 
     `no` is the share of the set's non-hateful rows that offend in another way, estimated from how the
     set was gathered: adversarial and keyword-sampled sets hold more of them than plain samples do.
@@ -19,6 +19,7 @@ def hate_targets(column: str, *, no: float) -> tuple[Target, ...]:
         share("identity_attack", column),
         graded("toxicity", column, no=no, yes=0.9),
         graded("report_worthy", column, no=no, yes=1.0),
+        graded("incivility", column, no=no, yes=1.0),
     )
 
 
@@ -40,6 +41,14 @@ def gab_report(row: Mapping[str, Any]) -> float | None:
     if hd is None or cv is None or vo is None:
         return None
     return 1.0 if hd or cv else 0.6 if vo else 0.05
+
+
+def gab_uncivil(row: Mapping[str, Any]) -> float | None:
+    """Dehumanising or calling for violence -> 1; vulgar mostly comes with disrespect; other incivility was not looked for."""
+    hd, cv, vo = (number(row, column) for column in ("hd", "cv", "vo"))
+    if hd is None or cv is None or vo is None:
+        return None
+    return 1.0 if hd or cv else 0.7 if vo else 0.1
 
 
 def bias_frame(row: Mapping[str, Any]) -> float | None:
@@ -102,6 +111,7 @@ HATE = (
             share("threat", "cv"),
             share("profanity", "vo"),
             derived("report_worthy", ("hd", "cv", "vo"), gab_report, "hd or cv -> 1, vo -> 0.6, none -> 0.05"),
+            derived("incivility", ("hd", "cv", "vo"), gab_uncivil, "hd or cv -> 1, vo -> 0.7, none -> 0.1"),
         ),
         unknown="insults without vulgarity",
     ),
@@ -120,6 +130,7 @@ HATE = (
                 "offensive and aimed at a group",
             ),
             graded("report_worthy", "offensiveYN", no=0.05, yes=0.9),
+            graded("incivility", "offensiveYN", no=0.05, yes=0.9),
         ),
         unknown="profanity and threats",
     ),

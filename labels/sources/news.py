@@ -9,6 +9,7 @@ from typing import Any
 from labels.sources.licences import CC0, CC_BY_NC_SA, TREATED_AS_NC
 from labels.sources.source import (
     Hub,
+    Marks,
     RuleError,
     Source,
     Target,
@@ -54,6 +55,27 @@ def specific(row: Mapping[str, Any]) -> float | None:
     """Reasoning: specific points or evidence, whichever more annotators ticked."""
     points, evidence = number(row, "con_specific_points"), number(row, "con_evidence")
     return None if points is None or evidence is None else max(points, evidence)
+
+
+def offsets(row: Mapping[str, Any]) -> list[tuple[int, int]] | None:
+    """Runs of the character offsets that SemEval's `spans` column lists, as places [start, end)."""
+    cell = row.get("spans")
+    if cell is None:
+        return None
+    rule = "expected JSON: a list of character offsets"
+    try:
+        numbers = json.loads(cell)
+    except (ValueError, TypeError):
+        raise RuleError("spans", rule) from None
+    if not isinstance(numbers, list) or not all(type(number) is int and number >= 0 for number in numbers):
+        raise RuleError("spans", rule)
+    runs: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][1] == number:
+            runs[-1] = (runs[-1][0], number + 1)
+        else:
+            runs.append((number, number + 1))
+    return runs
 
 
 def complement(attribute: str, column: str, top: float) -> Target:
@@ -163,9 +185,8 @@ NEWS = (
         citation="Pavlopoulos, Sorensen, Laugier, Androutsopoulos (2021): SemEval-2021 Task 5. SemEval.",
         licence=CC0,
         targets=(),
-        unknown="every attribute of a whole comment",
-        left_out="it labels spans, not comments, and every text was chosen for being toxic; it waits for a "
-        "token-level head",
+        unknown="every attribute of a whole comment: each text was chosen for being toxic, and only its words are marked",
+        marks=Marks("toxicity", ("spans",), offsets, "characters that annotators marked as toxic"),
     ),
     Source(
         name="civil_comments_full",

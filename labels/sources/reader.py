@@ -37,6 +37,7 @@ class Labelled:
     """One comment with its soft labels: attribute -> share in 0..1. What is not in `labels` is unknown.
 
     `row` counts from 1; `group` is None where the source has none; `weight` is a factor on its loss, 1 unless given.
+    `marks` are the places [start, end) in characters of the text that annotators marked, None where that is unknown.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Labelled:
     group: str | None
     natural: bool
     weight: float = 1.0
+    marks: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Reading:
         for row, cells in self._readable():
             try:
                 item = self._labelled(row, cells)
-                without_label += not item.labels
+                without_label += not item.labels and item.marks is None
                 yield item
             except RuleError as error:
                 if not self.skip_malformed:
@@ -106,7 +108,18 @@ class Reading:
             group=None if group in (None, "") else str(group),
             natural=source.natural is None or source.natural(cells),
             weight=self._weight(cells),
+            marks=self._marks(cells, text),
         )
+
+    def _marks(self, cells: Any, text: str) -> tuple[tuple[int, int], ...] | None:
+        marks = self.source.marks
+        found = marks.read(cells) if marks else None
+        if marks is None or found is None:
+            return None
+        for start, end in found:
+            if not 0 <= start < end <= len(text):
+                raise RuleError(marks.columns[0], f"expected places within the text's {len(text)} characters")
+        return tuple(found)
 
     def _weight(self, cells: Any) -> float:
         found = read_number(cells, self.source.weight, 0.0, 100.0) if self.source.weight else None

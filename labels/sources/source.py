@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,20 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """How the parts of a text that annotators marked are read from one row.
+
+    `read` takes the row and returns places [start, end) in characters of the text, none for a text in which nothing is
+    marked, or None where the row says nothing about it. It raises RuleError for a cell that breaks the column's rule.
+    """
+
+    attribute: str
+    columns: tuple[str, ...]
+    read: Callable[[Mapping[str, Any]], Sequence[tuple[int, int]] | None]
+    how: str
+
+
+@dataclass(frozen=True)
 class Hub:
     """The original on a model hub: dataset name, split, text column and its own targets."""
 
@@ -49,8 +63,8 @@ class Source:
     `name` is also the stem of its file. `group` is the column that ties rows together (article,
     thread): such rows never straddle two splits. `natural` says whether a row belongs to a plain
     random sample, so that rates measured on it mean something; None: the whole set counts as one.
-    `weight` is a column with a factor on each row's loss. `left_out` gives the reason for a set that is known but
-    not used.
+    `weight` is a column with a factor on each row's loss. `marks` reads the words that annotators marked. `left_out`
+    gives the reason for a set that is known but not used.
     """
 
     name: str
@@ -66,6 +80,7 @@ class Source:
     text: str = "text"
     hub: Hub | None = None
     weight: str | None = None
+    marks: Marks | None = None
     optional: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -78,6 +93,7 @@ class Source:
         """Every column that must be present: text, group and what the targets read."""
         wanted = [self.text, *([self.group] if self.group else [])]
         wanted += [column for target in self.targets for column in target.columns]
+        wanted += self.marks.columns if self.marks else ()
         return tuple(column for column in dict.fromkeys(wanted) if column not in self.optional)
 
 

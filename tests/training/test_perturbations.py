@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.perturbations import CALM, TEXTS, WORDS, disguise, perturb
+from training.perturbations import CALM, TEXTS, WORDS, disguise, perturb
 from serving.scorer import Scorer
 from serving.text import normalise
 
