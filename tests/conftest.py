@@ -13,6 +13,7 @@ import pytest
 from serving.scorer import Scorer
 from serving.store import Store
 from tests import databases
+from tests.heads import with_head
 from tests.service import Server, running
 
 # Before anything imports those libraries, which read the environment once.
@@ -25,6 +26,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 @pytest.fixture(scope="session")
 def scorer() -> Scorer:
     return Scorer.load()
+
+
+@pytest.fixture(scope="session")
+def marking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a model with a head that marks words."""
+    return with_head(tmp_path_factory.mktemp("marking"))
+
+
+@pytest.fixture(scope="session")
+def marker(marking: Path) -> Scorer:
+    return Scorer.load(marking)
 
 
 @pytest.fixture(scope="session")
