@@ -86,6 +86,7 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
         for task in (loading, *tasks):
             task.cancel()
         await asyncio.gather(loading, *tasks, return_exceptions=True)
+        service.marker.stop()
         await engine.stop()
         await asyncio.to_thread(service.writer.stop)
         store.close()

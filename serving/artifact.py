@@ -38,6 +38,19 @@ class Head(Part):
     intercept: float
 
 
+class SpanHead(Part):
+    """The head that marks words, one logit a token: probability = sigmoid(slope x logit + intercept).
+
+    The words are evidence of `attribute`. A word counts where one of its tokens' probability is at least `threshold`:
+    serving/spans.py.
+    """
+
+    attribute: str
+    slope: float = Field(gt=0)
+    intercept: float
+    threshold: float = Field(ge=0, le=1)
+
+
 class Manifest(Part):
     """What `manifest.json` holds. `metrics` are the export's own checks on development data."""
 
@@ -47,6 +60,7 @@ class Manifest(Part):
     licence: str
     base: str
     attributes: tuple[Head, ...] = Field(min_length=1)
+    spans: SpanHead | None = Field(None, description="None: the model has no output `token_logits`")
     token_limit: int = Field(ge=8, le=512, description="tokens of one window, with the two special ones")
     window_overlap: int = Field(ge=0, description="tokens that neighbouring windows share")
     files: dict[str, Sha256] = Field(description="SHA-256 of every other file of the artifact")
@@ -59,6 +73,12 @@ class Manifest(Part):
     def _windows(self) -> Manifest:
         if self.window_overlap >= self.token_limit - 2:
             raise ValueError("window_overlap must be less than token_limit - 2, or windows do not advance")
+        return self
+
+    @model_validator(mode="after")
+    def _evidence(self) -> Manifest:
+        if self.spans and self.spans.attribute not in {head.name for head in self.attributes}:
+            raise ValueError(f"spans.attribute: {self.spans.attribute!r} is none of the attributes")
         return self
 
 
@@ -105,5 +125,5 @@ class Artifact:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Writes the manifest of an artifact directory."""
-    (path / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Writes the manifest of an artifact directory; what is None is left out."""
+    (path / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")

@@ -136,6 +136,7 @@ def info(model: _Model = None) -> None:
 
         artifact = Artifact.load(model)
         manifest = artifact.manifest
+        head = manifest.spans
         lines = {
             "model": f"{manifest.name} {manifest.version}",
             "licence": manifest.licence,
@@ -143,6 +144,7 @@ def info(model: _Model = None) -> None:
             "base": manifest.base,
             "token limit": manifest.token_limit,
             "attributes": ", ".join(attribute.name for attribute in manifest.attributes),
+            "marks words": f"of {head.attribute}, from {head.threshold:g} on" if head else "no",
             **{f"sha256 {name}": digest for name, digest in sorted(manifest.files.items())},
             "runtime": f"onnxruntime {onnxruntime.__version__}",
             "CPU features": ", ".join(cpu.features()) or "none known",

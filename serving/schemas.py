@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, WithJsonSchema
 
 from labels import taxonomy
 
@@ -48,6 +48,7 @@ class ScoreRequest(BaseModel):
 
     comments: list[Comment] = Field(min_length=1, max_length=MAX_COMMENTS)
     attributes: list[AttributeName] | None = Field(None, min_length=1, description="names from /v1/attributes")
+    spans: StrictBool = Field(False, description="mark words too; 422 if the model that is loaded cannot")
 
 
 class ItemError(BaseModel):
@@ -58,11 +59,21 @@ class ItemError(BaseModel):
     field: str
 
 
+class WordSpan(BaseModel):
+    """Words of a comment that are evidence of an attribute, and the model's probability that they are."""
+
+    attribute: str
+    begin: int = Field(ge=0, description="UTF-16 code units")
+    end: int = Field(ge=0, description="UTF-16 code units, exclusive")
+    score: Score
+
+
 class Result(BaseModel):
-    """One comment's scores, attribute -> number in 0..1, or its error."""
+    """One comment's scores, attribute -> number in 0..1, with `spans` in order if they were asked for; or its error."""
 
     id: str
     scores: dict[str, Score] | None = None
+    spans: list[WordSpan] | None = None
     error: ItemError | None = None
 
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
-from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Manifest
+from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Manifest, SpanHead
 from serving.cpu import cores
+from serving.spans import NoSpansError, Tokens, ToxicSpan, joined, read
 from serving.text import normalise
 from serving.windows import combine, cut
 
@@ -28,6 +29,7 @@ SLOW = ["SkipLayerNormFusion"]
 # nothing where they all have work. The library takes its order from here only.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 AT_ONCE = 256  # texts that are tokenised and sorted together
+LOGITS, TOKEN_LOGITS = "logits", "token_logits"  # the model's outputs; the second is there where words can be marked
 
 Floats = npt.NDArray[np.float32]
 
@@ -87,9 +89,14 @@ class Scorer:
             )
         except Exception as error:  # both libraries raise bare Exception subclasses of their own
             raise ArtifactError(f"{artifact.path}: the model cannot be loaded: {error}") from error
-        width = self._session.get_outputs()[0].shape[-1]
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        width = outputs.get(LOGITS, [0])[-1]
         if width != len(self.attributes):
             raise ArtifactError(f"{artifact.path}: the model has {width} heads, its manifest {len(self.attributes)}")
+        if (TOKEN_LOGITS in outputs) != (manifest.spans is not None):
+            has, lacks = ("model", "manifest") if TOKEN_LOGITS in outputs else ("manifest", "model")
+            what = {"model": f"output {TOKEN_LOGITS}", "manifest": "table spans"}
+            raise ArtifactError(f"{artifact.path}: the {has} has the {what[has]}, the {lacks} has no {what[lacks]}")
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         empty = self._tokenizer.encode("").ids
@@ -122,11 +129,46 @@ class Scorer:
         """Uncalibrated logits [texts, attributes], windows combined. Raises ScoringError as `score`."""
         return self._all_logits(self.clean(texts))
 
+    def spans(self, texts: Sequence[str]) -> list[list[ToxicSpan]]:
+        """The words of each text that are evidence of `manifest.spans.attribute`, in order: see `serving.spans.joined`.
+
+        Another inference than that of `score`. Raises NoSpansError if the model cannot mark words, ScoringError as
+        `score`.
+        """
+        head = self._head()
+        found = zip(texts, self.tokens(texts), strict=True)
+        return [joined(text, tokens, self.probabilities(tokens.logits), head.threshold) for text, tokens in found]
+
+    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text with the logits of the head that marks words; of two windows the higher one.
+
+        Raises NoSpansError and ScoringError as `spans`.
+        """
+        self._head()
+        self.clean(texts)
+        limit, overlap = self.manifest.token_limit - 2, self.manifest.window_overlap
+        infer = partial(self._outputs, output=TOKEN_LOGITS)
+        found: list[Tokens] = []
+        for start in range(0, len(texts), AT_ONCE):
+            part = [_encodable(text) for text in texts[start : start + AT_ONCE]]
+            found += read(part, self._tokenizer, infer, limit, overlap)
+        return found
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """Probabilities in 0..1, of whatever shape, of the logits of the head that marks words. Raises NoSpansError."""
+        head = self._head()
+        return _sigmoid(np.float32(head.slope) * logits + np.float32(head.intercept))
+
     def clean(self, texts: Sequence[str]) -> list[str]:
         """The texts in normal form. Raises ScoringError as `score`."""
         if isinstance(texts, str):
             raise TypeError("expected a sequence of texts, found one str; pass [text]")
         return [self._clean(index, text) for index, text in enumerate(texts)]
+
+    def _head(self) -> SpanHead:
+        if self.manifest.spans is None:
+            raise NoSpansError(f"{self.manifest.name} {self.manifest.version} has no head that marks words")
+        return self.manifest.spans
 
     def _all_logits(self, clean: Sequence[str]) -> Floats:
         # A few at a time: a request may hold a thousand long texts, millions of tokens.
@@ -159,39 +201,54 @@ class Scorer:
 
     def calibrate(self, logits: Floats) -> Floats:
         """Calibrated scores in 0..1 of logits [texts, attributes]."""
-        scores: Floats = 1 / (1 + np.exp(-np.clip(self._slope * logits + self._intercept, -30, 30)))
-        return scores
+        return _sigmoid(self._slope * logits + self._intercept)
 
     @staticmethod
     def _clean(index: int, text: object) -> str:
         if not isinstance(text, str):
             raise ScoringError(index, f"expected a string, found {type(text).__name__}")
-        # A lone surrogate is no character; the tokenizer would refuse the whole list because of it.
-        clean = normalise(text.encode("utf-8", "replace").decode("utf-8"))
+        clean = normalise(_encodable(text))
         if not clean:
             raise ScoringError(index, "expected a text with at least one visible character")
         return clean
 
     def _infer(self, windows: Sequence[Sequence[int]]) -> Floats:
-        """Logits [windows, attributes], run in batches of like length, several at once where threads allow."""
+        """Logits [windows, attributes]."""
         result = np.empty((len(windows), len(self.attributes)), np.float32)
-        batches = _batches([len(window) + 2 for window in windows])
-        run = partial(self._run, windows)
-        answers = self._pool.map(run, batches) if self._pool and len(batches) > 1 else map(run, batches)
-        for batch, logits in zip(batches, answers, strict=True):
+        for batch, logits in self._outputs(windows, LOGITS):
             result[batch] = logits
         return result
 
-    def _run(self, windows: Sequence[Sequence[int]], batch: Sequence[int]) -> Floats:
-        """Logits [batch, attributes] of one inference."""
+    def _outputs(self, windows: Sequence[Sequence[int]], output: str) -> Iterator[tuple[list[int], Floats]]:
+        """Numbers of windows with their rows of an output, in batches of like length, several run at once where threads
+        allow.
+        """
+        batches = _batches([len(window) + 2 for window in windows])
+        run = partial(self._run, windows, output)
+        answers = self._pool.map(run, batches) if self._pool and len(batches) > 1 else map(run, batches)
+        return zip(batches, answers, strict=True)
+
+    def _run(self, windows: Sequence[Sequence[int]], output: str, batch: Sequence[int]) -> Floats:
+        """One output, [batch, …], of one inference."""
         ids = np.zeros((len(batch), max(len(windows[number]) for number in batch) + 2), np.int64)
         mask = np.zeros_like(ids)
         for row, number in enumerate(batch):
             tokens = (self._first, *windows[number], self._last)
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
-        (logits,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
-        return cast(Floats, logits)
+        (values,) = self._session.run([output], {"input_ids": ids, "attention_mask": mask})
+        return cast(Floats, values)
+
+
+def _encodable(text: str) -> str:
+    """The text with a stand-in, as long, for each lone surrogate, which is no character: because of one the tokenizer
+    would refuse the whole list.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return cast(Floats, 1 / (1 + np.exp(-np.clip(values, -30, 30))))
 
 
 def _batches(sizes: Sequence[int]) -> list[list[int]]:

@@ -10,6 +10,7 @@ from fastapi import Request
 from serving.access import Access
 from serving.engine import Engine, Scored
 from serving.keys import Key, Scope
+from serving.marking import Marker
 from serving.metrics import Metrics
 from serving.moderation.logins import Attempts
 from serving.moderation.ranking import Ranker
@@ -30,11 +31,13 @@ class Service:
     store: Store
     sites: Sites = field(default_factory=Sites)
     attempts: Attempts = field(default_factory=Attempts)
+    marker: Marker = field(init=False)
     writer: Writer = field(init=False)
     ranker: Ranker = field(init=False)
 
     def __post_init__(self) -> None:
         self.writer, self.ranker = Writer(self.store), Ranker(self.store)
+        self.marker = Marker(self.engine, self.metrics, self.settings.deadline_ms / 1000)
 
     async def admit(self, request: Request, scope: Scope, secret: str | None = None) -> Key | None:
         """Checks the caller's key, and whether there is room: an overloaded service refuses before it reads a body.

@@ -13,6 +13,7 @@ import pytest
 from serving.scorer import Scorer
 from serving.store import Store
 from tests import databases
+from tests.heads import with_head
 from tests.service import Server, running
 
 # Before anything imports those libraries, which read the environment once.
@@ -28,8 +29,26 @@ def scorer() -> Scorer:
 
 
 @pytest.fixture(scope="session")
+def marking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a model with a head that marks words."""
+    return with_head(tmp_path_factory.mktemp("marking"))
+
+
+@pytest.fixture(scope="session")
+def marker(marking: Path) -> Scorer:
+    return Scorer.load(marking)
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def marking_server(marking: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose model marks words."""
+    with running(tmp_path_factory.mktemp("server") / "log", model=marking) as server:
         yield server
 
 

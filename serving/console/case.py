@@ -63,7 +63,9 @@ def show(call: Call) -> Response:
         file = found.file
         shown, folded = scores.rows(file.scores or {}, policies.live(session, site.id).policy, section)
         asked = call.query.get("explain", "")
-        marks = highlights.of(call.here, file.text, asked) if file.text and asked in (file.scores or {}) else None
+        asked = asked if asked in (file.scores or {}) else ""
+        marks = _marks(call, file.text, asked)
+        strongest = scores.strongest(file.scores or {})
         past = _past(session, found, call.me, sites.settings(site).undo_seconds)
         return call.page(
             "case.html",
@@ -77,7 +79,7 @@ def show(call: Call) -> Response:
             shown=shown,
             folded=folded,
             marks=marks,
-            strongest=scores.strongest(file.scores or {}),
+            strongest=None if marks and (asked or marks.attribute == strongest) else strongest,
             pieces=_pieces(file.text, marks),
             veiled=call.me.chosen.blur and words.strong(file.scores),
             ruling=scores.ruling_on(found.decisions, comment.revision),
@@ -224,6 +226,13 @@ def _names(session: Session, ids: set[int]) -> dict[int, str]:
 
 def _name(session: Session, number: int | None) -> str | None:
     return _names(session, {number}).get(number) if number is not None else None
+
+
+def _marks(call: Call, text: str | None, asked: str) -> Highlights | None:
+    """What is marked in a text: what speaks for the attribute asked for, else what the model marks unasked."""
+    if not text:
+        return None
+    return highlights.of(call.here, text, asked) if asked else highlights.at_once(call.here, text)
 
 
 def _pieces(text: str | None, marks: Highlights | None) -> list[highlights.Piece]:

@@ -1,7 +1,8 @@
-"""Which words of a comment drive a score, and who says so.
+"""Which words of a comment speak for a score, and who says so.
 
-Nothing is marked unless something can tell: `of` is the one place where it is asked. It costs an inference a word, so
-it is done when a moderator asks for it.
+A model that has learnt to mark words marks those of one attribute, at once. For the others they are found by occlusion,
+which costs an inference a word, and so is done when a moderator asks for it. Nothing is marked unless one of the two
+can tell.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from serving import explain
+from serving.console.words import plain
 from serving.engine import EngineError
 from serving.scorer import ScoringError
 from serving.service import Service
@@ -28,10 +32,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Highlights:
-    """The words that drive the score of `attribute`; `source` completes "Marked: …", honest about how it is known."""
+    """The words that speak for `attribute`; `said` tells a moderator in sentences how that is known."""
 
     attribute: str
-    source: str
+    said: str
     spans: tuple[Span, ...]
 
 
@@ -43,8 +47,37 @@ class Piece:
     marked: bool
 
 
+def at_once(here: Service, text: str) -> Highlights | None:
+    """What the model itself marks in a text; None if it marks nothing, or has not learnt to."""
+    found = _marked(here, text)
+    return found if found and found.spans else None
+
+
 def of(here: Service, text: str, attribute: str) -> Highlights | None:
-    """What of a text drives a score; None if nothing here can tell, and then nothing is claimed."""
+    """What of a text speaks for a score; None if nothing here can tell, and then nothing is claimed."""
+    return _marked(here, text, attribute) or _occluded(here, text, attribute)
+
+
+def _marked(here: Service, text: str, attribute: str | None = None) -> Highlights | None:
+    """What the model itself marks, if it has learnt to and that is for `attribute`, or for whatever it is (None)."""
+    try:
+        scorer = here.engine.scorer
+        head = scorer.manifest.spans
+        if head is None or attribute not in (None, head.attribute):
+            return None
+        (found,) = scorer.spans([text])
+    except (EngineError, ScoringError):  # no model, or no visible text
+        return None
+    except Exception as error:  # whatever the runtime raises: the case is there to be decided, with marks or without
+        structlog.get_logger().error("inference failed while marking words", type=type(error).__name__)
+        return None
+    spans = tuple(Span(span.start, span.end) for span in found)
+    name = plain(head.attribute)
+    said = f"Marked for {name} by the model itself, which learnt from people’s marks. It errs: read the whole comment."
+    return Highlights(head.attribute, said if spans else f"The model itself marks no word for {name}.", spans)
+
+
+def _occluded(here: Service, text: str, attribute: str) -> Highlights | None:
     try:
         reasons = explain.occlude(here.engine.scorer, text, attribute)
     except (EngineError, ScoringError, ValueError):  # no model, no visible text, or not an attribute of this model
@@ -52,7 +85,14 @@ def of(here: Service, text: str, attribute: str) -> Highlights | None:
     most = max((reason.contribution for reason in reasons), default=0.0)
     least = max(LEAST, most * SHARE)
     spans = tuple(Span(reason.start, reason.end) for reason in reasons if reason.contribution >= least)
-    return Highlights(attribute, "found by leaving out each word in turn: without these the score falls most", spans)
+    name = plain(attribute)
+    said = (
+        f"Marked: what drives the score for {name}, found by leaving out each word in turn: without these the score "
+        "falls most."
+        if spans
+        else f"No word by itself drives the score for {name}: it falls little, whichever is left out."
+    )
+    return Highlights(attribute, said, spans)
 
 
 def pieces(text: str, spans: Sequence[Span]) -> Iterator[Piece]:

@@ -30,9 +30,11 @@ from serving.schemas import (
     ScoreRequest,
     ScoreResponse,
     Status,
+    WordSpan,
     too_long,
 )
 from serving.sites import Sites, SitesError
+from serving.spans import utf16
 from serving.store import Store
 from serving.text import visible
 
@@ -67,17 +69,22 @@ async def score(request: Request) -> Response:
     key = await here.admit(request, "score")
     body = read(await request.body(), ScoreRequest)
     names = _chosen(body.attributes, here.engine.attributes)
+    if body.spans and here.engine.manifest.spans is None:
+        raise ApiError(422, "no_spans", "spans: the model cannot mark words; leave it out", "spans")
     problems = [_problem(number, comment.text) for number, comment in enumerate(body.comments)]
     good = [str(c.text) for c, problem in zip(body.comments, problems, strict=True) if problem is None]
-    scored = await here.score(request, key, good)
+    # Marking words is another inference, so that a comment counts twice.
+    scored = await here.score(request, key, good, cost=2 * len(good) if body.spans else None)
     rows = iter(scored.scores)
+    spans = iter(await _spans(here, scored.model, good) if body.spans else ())
     results = []
     for comment, problem in zip(body.comments, problems, strict=True):
         if problem:
             results.append(Result(id=comment.id, error=problem))
         else:
             row = next(rows)
-            results.append(Result(id=comment.id, scores={name: row[name] for name in names}))
+            scores = {name: row[name] for name in names}
+            results.append(Result(id=comment.id, scores=scores, spans=next(spans, None)))
     answer = ScoreResponse(model=_name(scored.model), results=results)
     return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -172,6 +179,18 @@ def _chosen(wanted: Sequence[str] | None, known: Sequence[str]) -> Sequence[str]
         message = f"attributes: the model does not score {unknown[0][:64]!r}; GET /v1/attributes lists what it does"
         raise ApiError(422, "unknown_attribute", message, "attributes")
     return list(dict.fromkeys(wanted))
+
+
+async def _spans(here: service.Service, model: Manifest, texts: Sequence[str]) -> list[list[WordSpan]]:
+    """The words that the model marks in each text. Raises EngineError."""
+    attribute = model.spans.attribute if model.spans else ""
+    return [
+        [
+            WordSpan(attribute=attribute, begin=begin, end=end, score=span.score)
+            for (begin, end), span in zip(utf16(text, found), found, strict=True)
+        ]
+        for text, found in zip(texts, await here.marker.spans(model, texts), strict=True)
+    ]
 
 
 def _problem(number: int, text: object) -> ItemError | None:

@@ -61,6 +61,12 @@ def test_a_file_outside_the_directory_is_refused(copy: Path) -> None:
         ({"surprise": 1}, "surprise"),
         ({"token_limit": 32, "window_overlap": 30}, "windows do not advance"),
         ({"files": {}}, "files"),
+        ({"spans": {"attribute": "toxicity", "slope": 0, "intercept": 0, "threshold": 0.5}}, r"spans\.slope"),
+        ({"spans": {"attribute": "toxicity", "slope": 1, "intercept": 0, "threshold": 50}}, r"spans\.threshold"),
+        (
+            {"spans": {"attribute": "rudeness", "slope": 1, "intercept": 0, "threshold": 0.5}},
+            r"spans\.attribute: 'rude",
+        ),
     ],
 )
 def test_a_bad_manifest_names_the_key(copy: Path, change: dict[str, object], named: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -154,6 +155,12 @@ def test_a_bad_setting_names_key_and_rule_and_no_password(
 )
 def test_the_address_is_one_that_this_machine_can_call(host: str, address: str) -> None:
     assert Settings(host=host, mode="keys").address == address
+
+
+def test_info_says_whether_the_model_marks_words(marking: Path) -> None:
+    assert re.search(r"^marks words +no$", run("info").stdout, re.MULTILINE)
+    output = run("info", "--model", str(marking)).stdout
+    assert re.search(r"^marks words +of toxicity, from 0\.5 on$", output, re.MULTILINE)
 
 
 def test_info_names_model_licence_and_hashes() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -20,9 +22,11 @@ from serving.moderation.comments import Given
 from serving.moderation.reports import Filing, ReporterPart
 from serving.moderation.submissions import AuthorPart, StoryPart, Submission
 from serving.moderation.tables import Case, Comment, Decision, Revision, RevisionScores
-from serving.store import now
+from serving.store import Store, now
 from serving.triage.ranking import sigmoid
-from tests.serving.console.browsing import PASSWORD, check
+from tests import databases
+from tests.service import running
+from tests.serving.console.browsing import PASSWORD, check, make_accounts
 from tests.serving.console.conftest import House
 
 
@@ -332,6 +336,67 @@ def test_the_words_behind_a_score_are_marked_on_request(house: House, chromium: 
     page.goto(f"/console/cases/{house.case('c14')}?explain=nonsense")
     assert page.locator("mark").count() == 0
     page.context.close()
+
+
+TAGS = "<script>document.title='x'</script> You <b>moron</b>, \"idiot\" & <img src=x onerror=alert(1)> clown"
+CALM = "Thank you, I had not thought of that."
+
+
+@pytest.fixture(scope="module")
+def marking_house(marking: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house of its own, whose model marks words, with three cases."""
+    folder = tmp_path_factory.mktemp("marking-house")
+    url = databases.fresh(folder)
+    scores = {"report_worthy": 0.6, "insult": 0.7, "toxicity": 0.5}
+    with running(folder / "log", database_url=url, model=marking) as server:
+        store = Store(url)
+        make_accounts(store)
+        with store.writing() as session:
+            site = sites.put(session, "bench", "The Bench", None, "command")
+            for name, text in {"rude": "You are a pathetic mo\u200bron 🤡", "tags": TAGS, "calm": CALM}.items():
+                submission = Submission(text=text, author=AuthorPart(id=name), story=StoryPart(id="s", title="A story"))
+                comments.submit(session, site, name, submission, Given("made", scores), now())
+                filing = Filing(reporter=ReporterPart(id=f"reader of {name}"), reason="abusive")
+                reports.file(session, "bench", name, filing, now(), believed=True)
+        yield House(server.url, store)
+        store.close()
+
+
+def test_a_model_that_marks_words_does_so_unasked(marking_house: House, chromium: Browser) -> None:
+    path = f"/console/cases/{marking_house.case('rude')}"
+    page = marking_house.page(chromium, "moderator", path)
+    comment = page.locator("article.comment")
+    assert page.locator("mark").all_inner_texts() == ["pathetic mo\u200bron"]
+    expect(comment).to_contain_text("Marked for toxicity by the model itself, which learnt from people’s marks.")
+    assert comment.locator(".text").inner_text() == "You are a pathetic mo\u200bron 🤡"
+    check(page)
+    page.keyboard.press("w")  # the words behind another score, the highest
+    page.wait_for_url("**explain=insult**")
+    expect(comment).to_contain_text("by leaving out each word in turn")
+    expect(comment).not_to_contain_text("by the model itself")
+    page.goto(f"{path}?explain=toxicity")
+    expect(comment).to_contain_text("by the model itself")
+    assert page.locator("mark").all_inner_texts() == ["pathetic mo\u200bron"]
+    page.context.close()
+
+
+def test_marked_text_is_text(marking_house: House, chromium: Browser) -> None:
+    page = marking_house.page(chromium, "moderator", f"/console/cases/{marking_house.case('tags')}")
+    text = page.locator("article.comment p.text")
+    assert text.inner_text() == TAGS
+    assert text.locator(":not(mark)").count() == 0
+    assert "moron" in " ".join(text.locator("mark").all_inner_texts())
+    page.context.close()
+
+
+def test_where_the_model_marks_nothing_it_says_so_only_when_asked(marking_house: House) -> None:
+    client = marking_house.client("moderator")
+    path = f"/console/cases/{marking_house.case('calm')}"
+    page = client.get(path).text
+    assert "<mark>" not in page
+    assert "the model itself" not in page
+    assert "Mark the words behind “insult”" in page
+    assert "The model itself marks no word for toxicity." in client.get(f"{path}?explain=toxicity").text
 
 
 def test_a_notice_of_illegal_content_is_shown_in_full(house: House, chromium: Browser) -> None:
