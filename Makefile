@@ -51,7 +51,7 @@ train: .venv-dev/ready ## Make a model: RECIPE=file.toml or several in order (th
 RESULTS := --output docs/evaluation
 card: .venv-dev/ready ## Measure the model of RECIPE on held-out comments, and write model_card.md; DATA=folder
 	$(BIN)/python -m training.evaluate $(lastword $(RECIPE)) $(RESULTS) $(SPEED)
-	for step in thresholds reliability review shift; do \
+	for step in thresholds reliability review shift marks; do \
 		$(BIN)/python -m training.$$step $(lastword $(RECIPE)) $(RESULTS) || exit; \
 	done
 	for step in fairness hatecheck; do \

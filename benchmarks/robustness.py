@@ -20,7 +20,7 @@ if __name__ == "__main__":  # a script's own folder comes first, where http.py w
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 

@@ -74,8 +74,8 @@ def mentioned(text: str) -> frozenset[str]:
     return frozenset(name for name, pattern in MENTIONS.items() if pattern.search(text))
 
 
-# Words that may stand for one another in a sentence, kind by kind. Gender is not among them: sets about sexism would lose
-# their sense. Words with other meanings count only before a word for people.
+# Words that may stand for one another in a sentence, kind by kind. Gender is not among them: sets about sexism would
+# lose their sense. Words with other meanings count only before a word for people.
 _PEOPLE = "people|person|persons|folks|man|men|woman|women|guy|guys|kid|kids|child|children|community|communities"
 _KINDS = (
     ("muslim christian jewish catholic hindu buddhist mormon sikh", ""),

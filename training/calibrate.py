@@ -20,9 +20,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from serving.artifact import Artifact, write_manifest
+from serving.artifact import Artifact, SpanHead, write_manifest
 from serving.scorer import Scorer
-from training import corpus, logistic, record
+from training import corpus, logistic, marks, record
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.logistic import Line
@@ -71,10 +71,13 @@ def fits(
     return found
 
 
-def calibrated(artifact: Artifact, fitted: Mapping[str, Fit], metrics: dict[str, float]) -> Artifact:
-    """The artifact with a new manifest on disk that holds the lines and metrics."""
+def calibrated(
+    artifact: Artifact, fitted: Mapping[str, Fit], spans: SpanHead | None, metrics: dict[str, float]
+) -> Artifact:
+    """The artifact with a new manifest on disk that holds the lines, the head that marks words, and metrics."""
     heads = tuple(head.model_copy(update=asdict(fitted[head.name].line)) for head in artifact.manifest.attributes)
-    write_manifest(artifact.path, artifact.manifest.model_copy(update={"attributes": heads, "metrics": metrics}))
+    changed = {"attributes": heads, "spans": spans, "metrics": metrics}
+    write_manifest(artifact.path, artifact.manifest.model_copy(update=changed))
     return Artifact.load(artifact.path)
 
 
@@ -112,6 +115,7 @@ def calibrate(recipe: Recipe, directory: Path) -> dict[str, Any]:
     exported = record.read(directory, "export")
     attributes = corpus.attributes(directory / "data")
     dev = corpus.read(directory / "data", "dev", attributes)
+    marked = corpus.marks(directory / "data", "dev")
     fitted: dict[str, Fit] = {}
     scored: dict[str, tuple[Floats, Floats]] = {}
     metrics: dict[str, float] = {}
@@ -122,7 +126,11 @@ def calibrate(recipe: Recipe, directory: Path) -> dict[str, Any]:
         fitted = fits(logits, dev, attributes, recipe.calibrate.on)
         each = {a: auc(dev.labels[:, i], logits[:, i]) for i, a in enumerate(attributes)}
         metrics = {f"development_auc_{a}": round(value, 4) for a, value in each.items() if value is not None}
-        scorer = Scorer(calibrated(artifact, fitted, metrics))
+        spans = artifact.manifest.spans
+        if spans and marked:
+            chosen = dev.select(np.array([key in marked for key in dev.keys], np.bool_))
+            spans = marks.fit(scorer, chosen.texts, [marked[key] for key in chosen.keys])
+        scorer = Scorer(calibrated(artifact, fitted, spans, metrics))
         scored[name] = (logits, scorer.calibrate(logits))
     comparison = compare(attributes, dev.labels, scored[ARTIFACT], scored[REFERENCE])
     check(comparison, recipe.export)

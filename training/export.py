@@ -28,12 +28,14 @@ from torch import Tensor, nn
 
 from labels import taxonomy
 from serving import cpu
-from serving.artifact import MODEL, TOKENIZER, Head, Manifest, sha256, write_manifest
+from serving.artifact import MODEL, TOKENIZER, Head, Manifest, SpanHead, sha256, write_manifest
+from serving.scorer import LOGITS, TOKEN_LOGITS
 from training import corpus, int8, network, record
 from training.network import Network
 from training.recipe import Recipe, load
 from training.settings import Settings
 
+MARKED = "toxicity"  # what marked words are evidence of: the sets that mark any mark toxic ones
 ARTIFACT, REFERENCE = "artifact", "artifact-fp32"
 ONNX_TOLERANCE = 1e-3  # logits; fp32 ONNX against torch on the same inputs
 OPSET = 18
@@ -62,7 +64,7 @@ def to_onnx(trained: Network, path: Path) -> None:
     Raises ExportError if a logit differs by more than ONNX_TOLERANCE from torch's.
     """
     trained.eval()
-    names = [int8.LOGITS, *([int8.TOKEN_LOGITS] if trained.token_head else [])]
+    names = [LOGITS, *([TOKEN_LOGITS] if trained.token_head else [])]
     ids = torch.randint(1, 100, (2, 16))
     mask = torch.ones_like(ids)
     mask[1, 9:] = 0
@@ -150,8 +152,10 @@ def _base(encoder: str) -> str:
     return Path(encoder).name if Path(encoder).exists() else encoder
 
 
-def manifest(recipe: Recipe, attributes: tuple[str, ...], files: dict[str, str], fingerprint: str) -> Manifest:
-    """A manifest without calibration (slope 1, intercept 0) and without metrics."""
+def manifest(
+    recipe: Recipe, attributes: tuple[str, ...], files: dict[str, str], fingerprint: str, *, marks: bool
+) -> Manifest:
+    """A manifest without calibration (slope 1, intercept 0) and without metrics; `marks`: the network marks words."""
     known = taxonomy.load()
     return Manifest(
         name=recipe.export.name,
@@ -159,6 +163,7 @@ def manifest(recipe: Recipe, attributes: tuple[str, ...], files: dict[str, str],
         licence=recipe.export.licence,
         base=_base(recipe.train.encoder),
         attributes=tuple(Head(name=name, combine=known[name].combine, slope=1.0, intercept=0.0) for name in attributes),
+        spans=SpanHead(attribute=MARKED, slope=1.0, intercept=0.0, threshold=0.5) if marks else None,
         token_limit=recipe.train.max_tokens,
         window_overlap=recipe.export.window_overlap,
         files=files,
@@ -183,14 +188,14 @@ def export(recipe: Recipe, directory: Path) -> dict[str, Any]:
         to_int8(model, recipe, directory, directory / ARTIFACT / MODEL)
     else:
         quantise(directory / REFERENCE / MODEL, directory / ARTIFACT / MODEL)
-    sizes = {}
+    sizes, fingerprint = {}, trained["data_fingerprint"]
     for name in (ARTIFACT, REFERENCE):
         folder = directory / name
         files = {file: sha256(folder / file) for file in (MODEL, TOKENIZER)}
-        write_manifest(folder, manifest(recipe, attributes, files, trained["data_fingerprint"]))
+        write_manifest(folder, manifest(recipe, attributes, files, fingerprint, marks=bool(model.token_head)))
         sizes[name] = (folder / MODEL).stat().st_size
     results = {"bytes": sizes}
-    record.write(directory, "export", recipe, trained["data_fingerprint"], results)
+    record.write(directory, "export", recipe, fingerprint, results)
     return results
 
 

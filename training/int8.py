@@ -27,11 +27,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from serving.scorer import LOGITS, TOKEN_LOGITS
 from training.network import TOKEN_HEAD, Network
 
 OPSET, IR_VERSION = 18, 9
 CONTRIB = "com.microsoft"
-LOGITS, TOKEN_LOGITS = "logits", "token_logits"  # outputs, as the scorer asks for them
 WEIGHT_STEPS, BYTE_STEPS = 63, 127  # largest integer of a weight, and of a word vector
 
 Range = tuple[float, float]
@@ -178,7 +178,8 @@ class _Graph:
         """One logit for each token: the second output, which costs nothing unless it is asked for."""
         weight = self.constant(TOKEN_HEAD, _array(head.weight))
         turned = self.node("Transpose", weight, perm=[1, 0])
-        marks = self.node("Add", self.node("MatMul", value, turned), self.constant("token_head.bias", _array(head.bias)))
+        bias = self.constant("token_head.bias", _array(head.bias))
+        marks = self.node("Add", self.node("MatMul", value, turned), bias)
         self.node("Squeeze", marks, self.constant("last_axis", np.array([-1])), output=TOKEN_LOGITS)
 
 

@@ -203,8 +203,8 @@ def repeats(rows: Sequence[Row], others: Sequence[Row], threshold: float) -> lis
 def separate(splits: dict[str, list[Row]], folders: Sequence[Path], threshold: float, tally: Tally) -> None:
     """Leaves out what this run and those before it would put on different sides, and counts it as leaked.
 
-    The same row never is: its side depends on key, seed and fractions. But a changed normal form, or another source, can
-    make copies of rows that were none before.
+    The same row never is: its side depends on key, seed and fractions. But a changed normal form, or another source,
+    can make copies of rows that were none before.
     """
     trained, held = earlier(folders, ["train"]), earlier(folders, ["dev", "test", "evaluation"])
     for names, others in ((("train",), held), (("dev", "test"), trained)):

@@ -3,9 +3,9 @@
     python -m training.prepare training/recipes/minilm-2.toml --data-dir DATA
     python -m training.revive  training/recipes/minilm-2.toml --artifact serving/model
 
-Writes <runs-dir>/<recipe>/network, from which another recipe may `start`. Its weights are those that are served, rounded
-to 7 bits; training goes on from there without harm. The run has to be prepared first, so that the rows which the next
-run must not train on are known.
+Writes <runs-dir>/<recipe>/network, from which another recipe may `start`. Its weights are those that are served,
+rounded to 7 bits; training goes on from there without harm. The run has to be prepared first, so that the rows which the
+next run must not train on are known.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def revive(recipe: Recipe, artifact: Artifact, directory: Path, *, other_rows: b
     same = manifest.training_data == prepared["data_fingerprint"]
     if not same and not other_rows:
         raise RecipeError(
-            f"{artifact.path} was trained on other rows than are prepared in {directory / 'data'}: prepare them with the "
-            "code and files of that time, or pass --other-rows if the difference is known and harmless"
+            f"{artifact.path} was trained on other rows than are prepared in {directory / 'data'}: prepare them with "
+            "the code and files of that time, or pass --other-rows if the difference is known and harmless"
         )
     attributes = tuple(head.name for head in manifest.attributes)
     if attributes != corpus.attributes(directory / "data"):
@@ -56,7 +56,8 @@ def revive(recipe: Recipe, artifact: Artifact, directory: Path, *, other_rows: b
     sizes = torch.ones_like(model.sizes)
     if recipe.train.length_unit == "characters":
         sizes = characters(tokenizer, len(sizes))
-    chosen = rows.select(~np.isnan(rows.labels[:, [attributes.index(a) for a in recipe.train.length_prior]]).all(axis=1))
+    columns = [attributes.index(name) for name in recipe.train.length_prior]
+    chosen = rows.select(~np.isnan(rows.labels[:, columns]).all(axis=1))
     encoded = encode(chosen, tokenizer, recipe.train.max_tokens, [1.0] * len(chosen), {})
     prior = length_prior(encoded, attributes, recipe.train.length_prior, sizes)
     with torch.no_grad():
@@ -84,7 +85,7 @@ def main(
     recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE")],
     artifact: Annotated[Path, typer.Option(help="the artifact that was exported from the run")] = DEFAULT,
     runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
-    other_rows: Annotated[bool, typer.Option("--other-rows", help="accept rows that differ from those of then")] = False,
+    other_rows: Annotated[bool, typer.Option("--other-rows", help="accept rows other than those of then")] = False,
 ) -> None:
     """Make a run's network anew from its artifact."""
     recipe = load(recipe_file)

@@ -345,8 +345,8 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     console.print(f"{recipe.name}, seed {recipe.seed}, data {prepared['data_fingerprint'][:12]}", settings.model_dump())
     console.print(f"{len(attributes)} attributes have labels: {', '.join(attributes)}")
     console.print(
-        f"{len(rows):,} rows, {len(more):,} of them copies, {len(encoded.marks):,} marked, {len(dev):,} development rows, {steps:,} steps, {sum(tokens):,} tokens, "
-        f"{world} process(es), {torch.get_num_threads()} thread(s) each"
+        f"{len(rows):,} rows, {len(more):,} of them copies, {len(encoded.marks):,} marked; {len(dev):,} development "
+        f"rows; {steps:,} steps, {sum(tokens):,} tokens, {world} process(es), {torch.get_num_threads()} thread(s) each"
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
     if last:

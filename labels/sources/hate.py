@@ -44,7 +44,7 @@ def gab_report(row: Mapping[str, Any]) -> float | None:
 
 
 def gab_uncivil(row: Mapping[str, Any]) -> float | None:
-    """Dehumanising or calling for violence -> 1; vulgar mostly comes with disrespect; other incivility was not looked for."""
+    """Dehumanising or calling for violence -> 1; vulgar mostly is disrespectful too; the rest was not looked for."""
     hd, cv, vo = (number(row, column) for column in ("hd", "cv", "vo"))
     if hd is None or cv is None or vo is None:
         return None

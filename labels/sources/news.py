@@ -67,14 +67,14 @@ def offsets(row: Mapping[str, Any]) -> list[tuple[int, int]] | None:
         numbers = json.loads(cell)
     except (ValueError, TypeError):
         raise RuleError("spans", rule) from None
-    if not isinstance(numbers, list) or not all(type(number) is int and number >= 0 for number in numbers):
+    if not isinstance(numbers, list) or not all(type(place) is int and place >= 0 for place in numbers):
         raise RuleError("spans", rule)
     runs: list[tuple[int, int]] = []
-    for number in sorted(set(numbers)):
-        if runs and runs[-1][1] == number:
-            runs[-1] = (runs[-1][0], number + 1)
+    for place in sorted(set(numbers)):
+        if runs and runs[-1][1] == place:
+            runs[-1] = (runs[-1][0], place + 1)
         else:
-            runs.append((number, number + 1))
+            runs.append((place, place + 1))
     return runs
 
 
@@ -185,7 +185,7 @@ NEWS = (
         citation="Pavlopoulos, Sorensen, Laugier, Androutsopoulos (2021): SemEval-2021 Task 5. SemEval.",
         licence=CC0,
         targets=(),
-        unknown="every attribute of a whole comment: each text was chosen for being toxic, and only its words are marked",
+        unknown="every attribute of a whole comment: each was chosen for being toxic, and only its words are marked",
         marks=Marks("toxicity", ("spans",), offsets, "characters that annotators marked as toxic"),
     ),
     Source(

@@ -1,4 +1,4 @@
-"""How faithful word-level reasons are."""
+"""How well the model marks toxic words, and how faithful word-level reasons are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.card.markdown import interval, percent, table
+from training.published import published
 
 RANKINGS = ("occlusion", "random", "longest first")
+BAR = 0.65  # of F1
+
+
+def marks(result: Mapping[str, Any]) -> str:
+    """F1 of the characters that the model marks, beside rivals."""
+    rows = [(name, interval(value)) for name, value in result["f1"].items()]
+    theirs = published("spans")
+    met = "met" if result["f1"]["model"]["value"] >= BAR else "**missed**"
+    return (
+        f"## Marked words\n\nA head on the tokens marks the words that are evidence of `{result['attribute']}` "
+        f"(probability at least {result['threshold']:g}, chosen on\ndevelopment rows). F1 of characters, mean over "
+        f"{result['rows']:,} held-out comments of SemEval-2021 Task 5, in {result['unmarked']} of which people\nmarked "
+        f"nothing; the word list holds {result['listed']:,} words that were marked in most of their places in training "
+        f"rows. The bar is {BAR}:\n{met}. {theirs['what']}: {theirs['f1']:g} ({theirs['source']}).\n\n"
+        + table(("marked by", "F1"), rows)
+    )
 
 
 def explanations(result: Mapping[str, Any]) -> str:
