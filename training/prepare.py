@@ -201,17 +201,19 @@ def repeats(rows: Sequence[Row], others: Sequence[Row], threshold: float) -> lis
 
 
 def separate(splits: dict[str, list[Row]], folders: Sequence[Path], threshold: float, tally: Tally) -> None:
-    """Leaves out what this run and those before it would put on different sides, and counts it as leaked.
+    """Leaves out copies of rows that a run before this one puts on the other side, and counts them as leaked.
 
-    The same row never is: its side depends on key, seed and fractions. But a changed normal form, or another source,
-    can make copies of rows that were none before.
+    A changed normal form, or another source, can make copies of rows that were none before. The very same row on both
+    sides is no accident (seed or fractions differ): it stays, for `check_lineage` to refuse.
     """
     trained, held = earlier(folders, ["train"]), earlier(folders, ["dev", "test", "evaluation"])
     for names, others in ((("train",), held), (("dev", "test"), trained)):
+        keys = {row.key for row in others}
         for name in names:
             found = repeats(splits[name], others, threshold)
-            tally.leaked.update(row.source for row, copy in zip(splits[name], found, strict=True) if copy)
-            splits[name] = [row for row, copy in zip(splits[name], found, strict=True) if not copy]
+            copies = {row.key for row, copy in zip(splits[name], found, strict=True) if copy and row.key not in keys}
+            tally.leaked.update(row.source for row in splits[name] if row.key in copies)
+            splits[name] = [row for row in splits[name] if row.key not in copies]
 
 
 def check_lineage(

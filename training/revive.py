@@ -4,8 +4,8 @@
     python -m training.revive  training/recipes/minilm-2.toml --artifact serving/model
 
 Writes <runs-dir>/<recipe>/network, from which another recipe may `start`. Its weights are those that are served,
-rounded to 7 bits; training goes on from there without harm. The run has to be prepared first, so that the rows which the
-next run must not train on are known.
+rounded to 7 bits; training goes on from there without harm. The run has to be prepared first, so that the rows which
+the next run must not train on are known.
 """
 
 from __future__ import annotations

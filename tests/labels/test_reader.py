@@ -229,3 +229,16 @@ def test_publishers_malformed_row(tmp_path: Path, cells: dict[str, Any], column:
     with pytest.raises(RowError) as caught:
         publisher(tmp_path, {"text": "Hello"} | cells)
     assert (caught.value.column, caught.value.rule) == (column, rule)
+
+
+def test_marked_places_are_read_and_need_no_label(tmp_path: Path) -> None:
+    rows = [{"text": "You fool.", "spans": "[4, 5, 6, 7]"}, {"text": "Fine.", "spans": "[]"}]
+    found = list(read_file(SOURCES["toxic_spans_semeval"], put(tmp_path / "toxic_spans_semeval.jsonl", rows)))
+    assert [item.marks for item in found] == [((4, 8),), ()]
+    assert not any(item.labels for item in found)
+
+
+def test_marks_outside_the_text_are_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "toxic_spans_semeval.jsonl", [{"text": "You fool.", "spans": "[8, 9]"}])
+    with pytest.raises(RowError, match=r"row 1, column 'spans': expected places within the text's 9 characters"):
+        list(read_file(SOURCES["toxic_spans_semeval"], path))

@@ -111,7 +111,7 @@ def test_entry_is_complete(name: str) -> None:
     for said in (source.title, source.citation, source.licence.name, source.unknown):
         assert said.strip()
     # What is used has targets; what is not says why.
-    assert bool(source.targets) != bool(source.left_out)
+    assert bool(source.targets or source.marks) != bool(source.left_out)
     targets = source.targets + (source.hub.targets if source.hub else ())
     assert {target.attribute for target in targets} <= set(taxonomy.load().names)
     assert all(target.how and target.columns for target in targets)
@@ -119,10 +119,25 @@ def test_entry_is_complete(name: str) -> None:
 
 
 def test_left_out_sets() -> None:
-    assert {name for name, source in SOURCES.items() if source.left_out} == {
-        "toxic_spans_semeval",
-        "stanford_politeness",
-    }
+    assert {name for name, source in SOURCES.items() if source.left_out} == {"stanford_politeness"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("[]", []), ("[0, 1, 2]", [(0, 3)]), ("[7, 3, 4, 8, 4]", [(3, 5), (7, 9)]), (None, None)],
+)
+def test_marked_characters_are_runs_of_offsets(cell: str | None, expected: list[tuple[int, int]] | None) -> None:
+    marks = SOURCES["toxic_spans_semeval"].marks
+    assert marks is not None
+    assert marks.read({"spans": cell}) == expected
+
+
+@pytest.mark.parametrize("cell", ["no", "3", '["a"]', "[-1]", "[1.5]", "[true]"])
+def test_other_marks_are_refused(cell: str) -> None:
+    marks = SOURCES["toxic_spans_semeval"].marks
+    assert marks is not None
+    with pytest.raises(RuleError, match="expected JSON: a list of character offsets"):
+        marks.read({"spans": cell})
 
 
 def test_evaluation_only_sets() -> None:

@@ -18,19 +18,18 @@ ATTRIBUTES = ("incivility", "constructive", "reasoning")
 LIMIT = 60  # tokens
 
 
-def small(**changes: Any) -> Network:
+def small(*, marks: bool = True, **changes: Any) -> Network:
     """A BERT network with random weights, its layer norms, prior and sizes not at their defaults."""
     torch.manual_seed(3)
     config = BertConfig(
         vocab_size=300,
         hidden_size=64,
-        intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=64,
-        **changes,
+        **({"intermediate_size": 96} | changes),
     )
-    network = Network(BertModel(config, add_pooling_layer=False), 64, ATTRIBUTES).eval()
+    network = Network(BertModel(config, add_pooling_layer=False), 64, ATTRIBUTES, marks=marks).eval()
     with torch.no_grad():
         for name, value in network.named_parameters():
             value.add_(torch.randn_like(value) * (0.3 if "LayerNorm" in name else 0.1))
@@ -49,7 +48,7 @@ def batch(rows: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
 def run(
     session: onnxruntime.InferenceSession, ids: torch.Tensor, mask: torch.Tensor
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
-    (logits,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+    (logits,) = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
     return np.asarray(logits)
 
 
@@ -126,3 +125,34 @@ def test_other_encoders_are_quantised_dynamically(tmp_path: Path) -> None:
         for name in ("fp32.onnx", "int8.onnx")
     )
     assert np.abs(one - other).max() < 0.2
+
+
+def test_tokens_logits_are_the_second_output(network: Network, session: onnxruntime.InferenceSession) -> None:
+    ids, mask = batch()
+    (found,) = session.run(["token_logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+    with torch.inference_mode():
+        _, expected = network.read(ids, mask)
+    assert expected is not None
+    real = mask.bool().numpy()
+    assert np.sqrt(np.mean((np.asarray(found) - expected.numpy())[real] ** 2)) < 0.15 * expected.numpy()[real].std()
+
+
+def test_weights_come_back_from_the_graph(network: Network, model: Path) -> None:
+    again = small()
+    with torch.no_grad():
+        for value in again.parameters():
+            value.zero_()
+        again.prior.zero_()
+    assert int8.marks_words(model)
+    int8.read(model, again)
+    ids, mask = batch()
+    with torch.inference_mode():
+        before, after = network.read(ids, mask), again.read(ids, mask)
+    for mine, theirs in zip(before, after, strict=True):
+        assert mine is not None and theirs is not None
+        assert (mine - theirs).abs().mean() < 0.1 * mine.std()
+
+
+def test_a_graph_of_another_shape_is_refused(model: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected \(100, 64\), found \(96, 64\)"):
+        int8.read(model, small(intermediate_size=100))

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
-from training.network import Network, Output, inherit, masked_loss, rank_loss, restore, save
+from training.network import Network, Output, inherit, mark_loss, masked_loss, rank_loss, restore, save
 
 ATTRIBUTES = ("incivility", "constructive", "threat")
 UNKNOWN = math.nan
 
 
-def tiny() -> Network:
+def tiny(*, marks: bool = False) -> Network:
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=50,
@@ -26,7 +26,7 @@ def tiny() -> Network:
         intermediate_size=32,
         max_position_embeddings=40,
     )
-    return Network(BertModel(config, add_pooling_layer=False), 16, ATTRIBUTES).eval()
+    return Network(BertModel(config, add_pooling_layer=False), 16, ATTRIBUTES, marks=marks).eval()
 
 
 @pytest.fixture
@@ -205,3 +205,41 @@ def test_length_prior_can_count_other_sizes_than_tokens(network: Network, tmp_pa
     torch.testing.assert_close(logits(network, rows)[:, 1], expected, atol=1e-5, rtol=0)
     save(network, tmp_path)
     assert torch.equal(restore(tmp_path, ATTRIBUTES).sizes, network.sizes)
+
+
+def test_unknown_marks_take_no_part_in_the_loss() -> None:
+    marks = torch.tensor([[1.0, 0.0, UNKNOWN], [UNKNOWN, UNKNOWN, UNKNOWN]])
+    logits = torch.tensor([[0.5, -0.5, 9.0], [3.0, 4.0, 5.0]])
+    changed = torch.tensor([[0.5, -0.5, -9.0], [0.0, 0.0, 0.0]])
+    weights = torch.ones(2)
+    # Two tokens of one row of two, each log(1 + e^-0.5).
+    assert float(mark_loss(logits, marks, weights)) == pytest.approx(math.log1p(math.exp(-0.5)) / 2)
+    assert mark_loss(changed, marks, weights) == mark_loss(logits, marks, weights)
+    assert mark_loss(logits, marks, 2 * weights) == 2 * mark_loss(logits, marks, weights)
+
+
+def test_a_head_that_marks_tokens_adds_to_the_loss_and_changes_no_logit(tmp_path: Path) -> None:
+    plain, marking = tiny(), tiny(marks=True)
+    ids = torch.tensor([[1, 2, 3], [4, 5, 0]])
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    marking.load_state_dict(plain.state_dict(), strict=False)
+    with torch.inference_mode():
+        logits, of_tokens = marking.read(ids, mask)
+        assert plain.read(ids, mask)[1] is None
+        assert torch.equal(logits, plain.read(ids, mask)[0])
+    assert of_tokens is not None
+    assert of_tokens.shape == (2, 3)
+    labels, weights = torch.full((2, 3), UNKNOWN), torch.ones(2)
+    marks = torch.tensor([[1.0, 0.0, 0.0], [UNKNOWN, UNKNOWN, UNKNOWN]])
+    marking.mark_weight = 3.0
+    found = marking(ids, mask, labels, weights, marks=marks)
+    assert isinstance(found, Output)
+    assert found.loss == pytest.approx(3 * float(mark_loss(of_tokens, marks, weights)), rel=1e-5)
+    save(marking, tmp_path)
+    again = restore(tmp_path, ATTRIBUTES)
+    assert again.token_head is not None
+    fresh = tiny(marks=True)
+    inherit(fresh, tmp_path, ATTRIBUTES)
+    assert marking.token_head is not None and fresh.token_head is not None
+    assert torch.equal(fresh.token_head.weight, marking.token_head.weight)
+    inherit(tiny(), tmp_path, ATTRIBUTES)  # what marks nothing takes the rest

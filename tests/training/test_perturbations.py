@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from training.perturbations import CALM, TEXTS, WORDS, disguise, perturb
 from serving.scorer import Scorer
 from serving.text import normalise
+from training.perturbations import CALM, TEXTS, WORDS, disguise, perturb
 
 TEXT = "You are a stupid moron, honestly."
 SPANS = [(10, 16), (17, 22)]

@@ -352,3 +352,28 @@ def test_runs_are_compared_on_development_rows(world: World, trained: Path, tmp_
     assert insult.keys() == {"tiny", "second", "words", "length"}
     assert insult["tiny"] == insult["second"] > 0.9
     assert ("c3", "constructive", True) in by_name
+
+
+def test_a_network_comes_back_from_its_artifact(world: World, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "data", tmp_path / "tiny" / "data")
+    command = ("training.revive", world.recipe(), "--artifact", run / ARTIFACT, "--runs-dir", tmp_path)
+    done = world.run(*command)
+    assert done.returncode == 0, done.stderr
+    before, after = weights(run), weights(tmp_path / "tiny")
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if "position_embeddings" not in name and "token_type" not in name:  # which come back as one sum
+            assert (after[name] - value).abs().mean() < 0.02 * value.abs().mean() + 1e-4, name
+    # Another recipe may go on from it.
+    path = second(world)
+    assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
+    assert train(load(path), tmp_path / "second")["finished"]
+
+
+def test_a_network_of_other_rows_is_not_taken_for_the_run_s(world: World, run: Path, tmp_path: Path) -> None:
+    path = world.recipe("fewer", sources=("civil_comments", "cmv_moderation"))
+    assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
+    done = world.run("training.revive", path, "--artifact", run / ARTIFACT, "--runs-dir", tmp_path)
+    assert done.returncode != 0
+    assert "was trained on other rows than are prepared" in " ".join(done.stderr.replace("│", "").split())
+    assert not (tmp_path / "tiny" / "network").exists()

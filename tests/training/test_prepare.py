@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from labels import taxonomy
 from labels.sources.reader import RowError, SourceError
+from serving.text import normalise
 from training import corpus, record
 from training.corpus import Row
-from training.prepare import LeakError, Tally, cap, check_leaks, deduplicate, prepare, split
+from training.prepare import LeakError, Tally, cap, check_leaks, deduplicate, moved, prepare, separate, split
 from training.recipe import Recipe, SourceChoice
 
 LONG = (
@@ -275,3 +276,48 @@ def test_exported_decisions_are_prepared_with_their_weights(tmp_path: Path) -> N
         part = corpus.read(tmp_path / "data", name, ("report_worthy",))
         weights |= dict(zip(part.texts, part.weights.tolist(), strict=True))
     assert weights == {one["text"]: one["weight"] for one in decisions}
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "clean", "expected"),
+    [
+        ("You  fool!", [(5, 9)], "You fool!", ["fool"]),
+        ("\u200bYou f\u200bool and cl0wn", [(5, 10), (15, 20)], "You fool and clown", ["fool", "clown"]),
+        ("Fine.", [], "Fine.", []),
+        ("  all of it  ", [(0, 13)], "all of it", ["all of it"]),
+    ],
+)
+def test_marks_follow_the_words_into_the_normal_form(
+    text: str, marked: list[tuple[int, int]], clean: str, expected: list[str]
+) -> None:
+    assert normalise(text) == clean
+    assert [clean[start:end] for start, end in moved(text, marked)] == expected
+
+
+def test_marks_are_kept_and_an_exact_copy_brings_its_own(tmp_path: Path) -> None:
+    put(tmp_path, "kaggle_insults", [{"text": text, "insult": n % 2} for n, text in enumerate(numbered(30))])
+    marked = [{"text": text, "spans": "[0, 1]"} for text in [numbered(30)[3], LONG]]
+    put(tmp_path, "toxic_spans_semeval", marked)
+    choices = [
+        {"name": "kaggle_insults", "dev": 0.0, "test": 0.0},
+        {"name": "toxic_spans_semeval", "dev": 0.0, "test": 0.0},
+    ]
+    prepare(recipe(choices), tmp_path, tmp_path / "data")
+    assert corpus.marks(tmp_path / "data", "train") == {"kaggle_insults:4": [(0, 2)], "toxic_spans_semeval:2": [(0, 2)]}
+    assert corpus.marks(tmp_path / "data", "test") == {}
+
+
+def test_copies_of_rows_on_an_earlier_run_s_other_side_are_left_out(tmp_path: Path) -> None:
+    corpus.write(tmp_path, "train", [row(1, LONG, insult=1.0)], ("insult",))
+    for name, rows in {"dev": [], "test": [row(2, OTHER, insult=0.0)], "evaluation": []}.items():
+        corpus.write(tmp_path, name, rows, ("insult",))
+    fresh = row(5, "A third one about the new timetable of the buses to the hospital", source="mupid")
+    splits = {
+        "train": [row(3, OTHER, source="mupid"), fresh],
+        "dev": [row(4, NEAR, source="mupid")],
+        "test": [row(1, LONG)],  # the very same row: no copy, and an error of whoever changed the seed
+    }
+    tally = Tally()
+    separate(splits, [tmp_path], 0.8, tally)
+    assert splits == {"train": [fresh], "dev": [], "test": [row(1, LONG)]}
+    assert tally.leaked == {"mupid": 2}

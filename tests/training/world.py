@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -163,16 +164,25 @@ def data(folder: Path) -> list[str]:
     wikipedia: list[dict[str, Any]] = [
         {"text": text} | {column: int(kind == "rude") for column in SIX} for kind, text in sentences(160, both, draw)
     ]
+    marked: list[dict[str, Any]] = []
+    for _, text in sentences(80, both, draw):
+        places = [m.span() for m in re.finditer(rf"\b({'|'.join(RUDE)})\b", text, re.IGNORECASE)]
+        offsets = [place for start, end in places for place in range(start, end)]
+        marked.append({"text": text, "spans": json.dumps(offsets)})
     folder.mkdir()
     for name, rows in {"civil_comments": civil, "c3": c3, "reddit_incivility": evaluation}.items():
         pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
-    for name, rows in {"ucc_val": ucc, "wikipedia_six_labels": wikipedia}.items():
+    for name, rows in {
+        "ucc_val": ucc,
+        "wikipedia_six_labels": wikipedia,
+        "toxic_spans_semeval": marked,
+    }.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with (folder / "cmv_moderation.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, list(cmv[0]))
         table.writeheader()
         table.writerows(cmv)
-    return [str(row["text"]) for rows in (civil, c3, ucc, cmv, wikipedia) for row in rows]
+    return [str(row["text"]) for rows in (civil, c3, ucc, cmv, wikipedia, marked) for row in rows]
 
 
 def encoder(folder: Path, texts: Sequence[str]) -> None:
@@ -215,6 +225,10 @@ dropout = 0.1
 evaluations = 4
 patience = 9
 length_prior = ["constructive"]
+mark_weight = 4.0
+[train.augment]
+disguised = 20
+joined = 10
 [export]
 name = "tiny"
 version = "0.0.1"
@@ -238,7 +252,7 @@ attributes = ["constructive"]
 measure = "within_length_bands"
 at_least = 0.99
 """
-SOURCES = ("civil_comments", "c3", "ucc_val", "cmv_moderation", "wikipedia_six_labels")
+SOURCES = ("civil_comments", "c3", "ucc_val", "cmv_moderation", "wikipedia_six_labels", "toxic_spans_semeval")
 
 
 @dataclass(frozen=True)
