@@ -29,7 +29,9 @@ SLOW = ["SkipLayerNormFusion"]
 # nothing where they all have work. The library takes its order from here only.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 AT_ONCE = 256  # texts that are tokenised and sorted together
-LOGITS, TOKEN_LOGITS = "logits", "token_logits"  # the model's outputs; the second is there where words can be marked
+# The model's outputs; the second is there where words can be marked. ONNX Runtime computes it whether it is asked for
+# or not, so that it has to stay small: one product with a vector costs scoring less than can be measured.
+LOGITS, TOKEN_LOGITS = "logits", "token_logits"
 
 Floats = npt.NDArray[np.float32]
 

@@ -47,8 +47,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def marking_server(marking: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose model marks words."""
-    with running(tmp_path_factory.mktemp("server") / "log", model=marking) as server:
+    """A server whose model marks words, and that reads bodies as large as the service does unless told otherwise."""
+    with running(tmp_path_factory.mktemp("server") / "log", model=marking, max_body_bytes=64 * 2**20) as server:
         yield server
 
 
