@@ -57,11 +57,12 @@ def revive(recipe: Recipe, artifact: Artifact, directory: Path, *, other_rows: b
     if recipe.train.length_unit == "characters":
         sizes = characters(tokenizer, len(sizes))
     columns = [attributes.index(name) for name in recipe.train.length_prior]
-    chosen = rows.select(~np.isnan(rows.labels[:, columns]).all(axis=1))
+    labelled = np.asarray(~np.isnan(rows.labels[:, columns]).all(axis=1), np.bool_)
+    chosen = rows.select(labelled)
     encoded = encode(chosen, tokenizer, recipe.train.max_tokens, [1.0] * len(chosen), {})
     prior = length_prior(encoded, attributes, recipe.train.length_prior, sizes)
     with torch.no_grad():
-        model.head.bias -= prior[0]
+        model.head.bias.sub_(prior[0])
         model.prior[0] = prior[0]
     shutil.rmtree(directory / "network", ignore_errors=True)
     network.save(model, directory / "network")

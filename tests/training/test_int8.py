@@ -18,7 +18,7 @@ ATTRIBUTES = ("incivility", "constructive", "reasoning")
 LIMIT = 60  # tokens
 
 
-def small(*, marks: bool = True, **changes: Any) -> Network:
+def small(*, marks: bool = False, **changes: Any) -> Network:
     """A BERT network with random weights, its layer norms, prior and sizes not at their defaults."""
     torch.manual_seed(3)
     config = BertConfig(
@@ -127,30 +127,44 @@ def test_other_encoders_are_quantised_dynamically(tmp_path: Path) -> None:
     assert np.abs(one - other).max() < 0.2
 
 
-def test_tokens_logits_are_the_second_output(network: Network, session: onnxruntime.InferenceSession) -> None:
+@pytest.fixture(scope="module")
+def marking() -> Network:
+    return small(marks=True)
+
+
+@pytest.fixture(scope="module")
+def marking_model(marking: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("marking") / "model.onnx"
+    int8.write(marking, int8.ranges(marking, [batch(40)]), path)
+    return path
+
+
+def test_tokens_logits_are_the_second_output(marking: Network, marking_model: Path) -> None:
+    session = onnxruntime.InferenceSession(str(marking_model), providers=["CPUExecutionProvider"])
     ids, mask = batch()
     (found,) = session.run(["token_logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
     with torch.inference_mode():
-        _, expected = network.read(ids, mask)
+        _, expected = marking.read(ids, mask)
     assert expected is not None
     real = mask.bool().numpy()
-    assert np.sqrt(np.mean((np.asarray(found) - expected.numpy())[real] ** 2)) < 0.15 * expected.numpy()[real].std()
+    assert np.abs(np.asarray(found) - expected.numpy())[real].mean() < 0.1 * expected.numpy()[real].std()
 
 
-def test_weights_come_back_from_the_graph(network: Network, model: Path) -> None:
-    again = small()
+@pytest.mark.parametrize("marks", [False, True])
+def test_weights_come_back_from_the_graph(model: Path, marking_model: Path, marks: bool) -> None:
+    path, before, after = marking_model if marks else model, small(marks=marks), small(marks=marks)
     with torch.no_grad():
-        for value in again.parameters():
+        for value in after.parameters():
             value.zero_()
-        again.prior.zero_()
-    assert int8.marks_words(model)
-    int8.read(model, again)
+        after.prior.zero_()
+    assert int8.marks_words(path) == marks
+    int8.read(path, after)
     ids, mask = batch()
     with torch.inference_mode():
-        before, after = network.read(ids, mask), again.read(ids, mask)
-    for mine, theirs in zip(before, after, strict=True):
-        assert mine is not None and theirs is not None
-        assert (mine - theirs).abs().mean() < 0.1 * mine.std()
+        for theirs, mine in zip(before.read(ids, mask), after.read(ids, mask), strict=True):
+            assert (mine is None) == (theirs is None)
+            if mine is not None and theirs is not None:
+                assert (mine - theirs).abs().mean() < 0.2 * theirs.std()
 
 
 def test_a_graph_of_another_shape_is_refused(model: Path) -> None:

@@ -234,7 +234,7 @@ def test_a_head_that_marks_tokens_adds_to_the_loss_and_changes_no_logit(tmp_path
     marking.mark_weight = 3.0
     found = marking(ids, mask, labels, weights, marks=marks)
     assert isinstance(found, Output)
-    assert found.loss == pytest.approx(3 * float(mark_loss(of_tokens, marks, weights)), rel=1e-5)
+    assert found.loss.item() == pytest.approx(3 * float(mark_loss(of_tokens, marks, weights)), rel=1e-5)
     save(marking, tmp_path)
     again = restore(tmp_path, ATTRIBUTES)
     assert again.token_head is not None
