@@ -7,9 +7,9 @@ from typing import Any
 
 from training.card.markdown import interval, number, percent, signed, table, verdict
 
-KNOWN = """The network was trained on copies of training rows that were disguised in some of these ways (training/augment.py),
-and the normal form, which undoes others, was chosen by other comments than these. A disguise of another kind may cost
-more."""
+KNOWN = """The network was trained on copies of training rows that were disguised in some of these ways
+(training/augment.py), and the normal form, which undoes others, was chosen by other comments than these. A disguise of
+another kind may cost more."""
 
 
 def robustness(result: Mapping[str, Any]) -> str:
