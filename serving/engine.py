@@ -278,7 +278,10 @@ class Engine:
         """Puts texts with their digests into the queue, and idle workers to work."""
         self._current()
         loop = asyncio.get_running_loop()
-        items = [_Item(text, digest, loop.create_future(), len(text) // CHARACTERS_A_TOKEN + SPECIAL_TOKENS) for text, digest in texts]
+        items = [
+            _Item(text, digest, loop.create_future(), len(text) // CHARACTERS_A_TOKEN + SPECIAL_TOKENS)
+            for text, digest in texts
+        ]
         with self._lock:
             self._queue.extend(items)
             starting = min(self._workers - self._working, len(items))
