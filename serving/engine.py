@@ -43,6 +43,10 @@ IN_SIGHT = 48  # texts that a batch is chosen from: the more, the less padding, 
 # and takes the core's cache from it.
 PRESSED = 16
 HANDED_OVER = 12
+# While so many texts wait, scores are handed to the event loop for so many texts at once: each time it stops a worker,
+# and takes the core's cache from it.
+PRESSED = 16
+HANDED_OVER = 12
 # What each worker may have of one request in the queue at a time.
 SHARE_TEXTS = 32
 SHARE_CHARACTERS = 16_384
@@ -427,6 +431,17 @@ def _alike(waiting: Sequence[_Item], most: int, tokens: int) -> list[_Item]:
         longest = grown
         batch.append(item)
     return batch
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, done: Sequence[Callable[[], None]]) -> None:
+    """Has the event loop deliver batches."""
+
+    def deliver() -> None:
+        for each in done:
+            each()
+
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(deliver)
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, done: Sequence[Callable[[], None]]) -> None:
