@@ -69,6 +69,7 @@ _SCRIPTS = (
 )
 SCRIPTS = tuple((re.compile(f"[{ranges}]"), weight, tuple(codes.split())) for ranges, weight, codes in _SCRIPTS)
 LETTER = re.compile(r"[^\W\d_]")
+WORD = re.compile("[a-z]+")
 NOT_LATIN = re.compile("[^\\W\\d_a-zA-Z\u00aa-\u02ff\u1e00-\u1eff]")
 
 # Addresses, mentions, subreddits, digits and emoji have no language. Repetitions are bounded: a text of 1,200 dots or
@@ -138,7 +139,10 @@ def detect(text: str) -> list[Language]:
     digits and emoji are taken out: some 100 µs for an ordinary comment, a few hundred for a longer one of any length.
     Safe to call from any thread; holds the interpreter lock while it runs.
     """
-    clean = letters(text)
+    normal = _normal(text)
+    if normal.isascii() and not LINK.search(normal) and _plainly_english(normal):
+        return [Language("en", 1.0)]
+    clean = _letters(normal)
     if not LETTER.search(clean):
         return []
     codes = _written_in(clean)
@@ -151,10 +155,25 @@ def detect(text: str) -> list[Language]:
 
 def letters(text: str) -> str:
     """What of a text is looked at: normal form, lower case, without noise; laughter and stretched words short."""
-    clean = normalise(text[:READ].encode("utf-8", "replace").decode("utf-8"))[:READ]
-    noise = NOISE if LINK.search(clean) else MARKS
-    clean = LAUGHTER.sub(r"\1", STRETCHED.sub(r"\1", noise.sub(" ", clean).lower()))
+    return _letters(_normal(text))
+
+
+def _normal(text: str) -> str:
+    return normalise(text[:READ].encode("utf-8", "replace").decode("utf-8"))[:READ]
+
+
+def _letters(normal: str) -> str:
+    noise = NOISE if LINK.search(normal) else MARKS
+    clean = LAUGHTER.sub(r"\1", STRETCHED.sub(r"\1", noise.sub(" ", normal).lower()))
     return " ".join(clean.split())[:LOOK_AT]
+
+
+def _plainly_english(normal: str) -> bool:
+    """Whether a text is English as `_latin` tells, but without being cleaned first, which takes no such word away."""
+    words = WORD.findall(normal[:LOOK_AT].lower())
+    if len(normal) > LOOK_AT:
+        words[-1:] = []  # it may be the start of another
+    return len(ENGLISH.intersection(words)) >= ENGLISH_WORDS
 
 
 def _written_in(clean: str) -> tuple[str, ...] | None:
@@ -173,7 +192,7 @@ def _written_in(clean: str) -> tuple[str, ...] | None:
 
 
 def _latin(clean: str) -> list[Language]:
-    words = re.findall(r"[a-z]+", clean)
+    words = WORD.findall(clean)
     found = len(ENGLISH.intersection(words))
     if found >= ENGLISH_WORDS or (found == ENGLISH_WORDS_OF_SHORT and len(words) <= SHORT):
         return [Language("en", 1.0)]
