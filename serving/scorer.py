@@ -118,6 +118,10 @@ class Scorer:
         values = self.calibrate(self._all_logits(clean) if encoded is None else self._windowed(encoded))
         return [Scores(self.attributes, tuple(row)) for row in values.tolist()]
 
+    def encode(self, clean: Sequence[str]) -> list[Sequence[int]]:
+        """Token ids of each text of what `clean` returned, special tokens left out, not cut."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
+
     def logits(self, texts: Sequence[str]) -> Floats:
         """Uncalibrated logits [texts, attributes], windows combined. Raises ScoringError as `score`."""
         return self._all_logits(self.clean(texts))
@@ -127,10 +131,6 @@ class Scorer:
         if isinstance(texts, str):
             raise TypeError("expected a sequence of texts, found one str; pass [text]")
         return [self._clean(index, text) for index, text in enumerate(texts)]
-
-    def encode(self, clean: Sequence[str]) -> list[Sequence[int]]:
-        """Token ids of each text of what `clean` returned, special tokens left out, not cut."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
 
     def _all_logits(self, clean: Sequence[str]) -> Floats:
         # A few at a time: a request may hold a thousand long texts, millions of tokens.
