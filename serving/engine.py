@@ -38,11 +38,8 @@ SPECIAL_TOKENS = 2  # before and after each text
 # What an inference costs beside its tokens, in tokens: more padding than that is dearer than an inference more.
 PADDING_TOKENS = 4
 CHARACTERS_A_TOKEN = 4  # roughly, until a text is cut into tokens
+CUT_CHARACTERS = 8_000  # cut into tokens at a time, some 2 ms: the first text waits for it
 IN_SIGHT = 48  # texts that a batch is chosen from: the more, the less padding, and the later an odd one's turn
-# While so many texts wait, scores are handed to the event loop for so many texts at once: each time it stops a worker,
-# and takes the core's cache from it.
-PRESSED = 16
-HANDED_OVER = 12
 # While so many texts wait, scores are handed to the event loop for so many texts at once: each time it stops a worker,
 # and takes the core's cache from it.
 PRESSED = 16
@@ -380,9 +377,13 @@ class Engine:
         """Cuts the texts in sight into tokens, so that batches are made by tokens; each is cut by one worker."""
         with self._lock:
             loaded = self._loaded
-            new = [item for item in islice(self._queue, IN_SIGHT) if not item.seen and not item.answer.done()]
-            for item in new:
-                item.seen = True
+            new: list[_Item] = []
+            left = CUT_CHARACTERS
+            for item in islice(self._queue, IN_SIGHT):
+                if left > 0 and not item.seen and not item.answer.done():
+                    item.seen = True
+                    new.append(item)
+                    left -= len(item.text)
         if loaded is None or not new:
             return
         with suppress(Exception):  # then it fails again where it is scored, and the callers learn of it
@@ -431,17 +432,6 @@ def _alike(waiting: Sequence[_Item], most: int, tokens: int) -> list[_Item]:
         longest = grown
         batch.append(item)
     return batch
-
-
-def _hand_over(loop: asyncio.AbstractEventLoop, done: Sequence[Callable[[], None]]) -> None:
-    """Has the event loop deliver batches."""
-
-    def deliver() -> None:
-        for each in done:
-            each()
-
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(deliver)
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, done: Sequence[Callable[[], None]]) -> None:
