@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -84,7 +84,13 @@ class Taxonomy:
 
     def by_wire(self, system: WireSystem, name: str) -> Attribute | None:
         """Return the attribute that ``system`` calls ``name`` (case matters), or None."""
-        return next((a for a in self.attributes if name in a.wire(system)), None)
+        return self._by_wire.get((system, name))
+
+    @cached_property
+    def _by_wire(self) -> dict[tuple[WireSystem, str], Attribute]:
+        return {
+            (system, name): each for each in self.attributes for system in WIRE_SYSTEMS for name in each.wire(system)
+        }
 
 
 def load(path: Path | None = None) -> Taxonomy:

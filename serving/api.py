@@ -97,6 +97,8 @@ def create_app(settings: Settings, newspaper: Newspaper | None = None) -> FastAP
         summary="Scores readers' comments for incivility, report-worthiness and quality.",
         lifespan=lifespan,
         redirect_slashes=False,  # a redirect would be an answer without the error shape
+        # Spans would hold query strings, where keys may be; and looking whether any are wanted costs time each time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
     routers = [*ROUTERS]

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -30,10 +31,19 @@ from serving.scorer import Scorer, Scores
 
 WARM_UP = "One warm-up prediction, so that the first reader does not wait for it."
 
-# One inference: so many characters, each text counted as long as the longest, or one longer text. About 130 tokens.
-# More together are hardly quicker than one after the other, and each waits for all: docs/performance.md.
-BATCH_CHARACTERS = 600
+# One inference: so many tokens, padding included, or one longer text. More together are no quicker than one after the
+# other, and each waits for all: docs/performance.md.
+BATCH_TOKENS = 256
+SPECIAL_TOKENS = 2  # before and after each text
+# What an inference costs beside its tokens, in tokens: more padding than that is dearer than an inference more.
+PADDING_TOKENS = 4
+CHARACTERS_A_TOKEN = 4  # roughly, until a text is cut into tokens
+CUT_CHARACTERS = 8_000  # cut into tokens at a time, some 2 ms: the first text waits for it
 IN_SIGHT = 48  # texts that a batch is chosen from: the more, the less padding, and the later an odd one's turn
+# While so many texts wait, scores are handed to the event loop for so many texts at once: each time it stops a worker,
+# and takes the core's cache from it.
+PRESSED = 16
+HANDED_OVER = 12
 # What each worker may have of one request in the queue at a time.
 SHARE_TEXTS = 32
 SHARE_CHARACTERS = 16_384
@@ -94,11 +104,15 @@ class _Loaded:
     cache: LRUCache[bytes, Scores]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class _Item:
     text: str
     digest: bytes
     answer: asyncio.Future[tuple[_Loaded, Scores]]
+    size: int  # tokens: a guess until a worker has seen the text
+    seen: bool = False
+    tokens: Sequence[int] | None = None
+    of: _Loaded | None = None  # whose tokens they are
     since: float = field(default_factory=time.perf_counter)
 
 
@@ -117,7 +131,7 @@ class Engine:
         self._limits = limits
         self._threads = threads
         self._workers = workers or cores()
-        self._characters = BATCH_CHARACTERS * (threads or cores())
+        self._tokens = BATCH_TOKENS * (threads or cores())
         # What one request may have in the queue at a time: work for every worker, and room for others.
         self._share = max(SHARE_TEXTS, min(SHARE_TEXTS * self._workers, limits.queue // 4))
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="scoring")
@@ -265,7 +279,10 @@ class Engine:
         """Puts texts with their digests into the queue, and idle workers to work."""
         self._current()
         loop = asyncio.get_running_loop()
-        items = [_Item(text, digest, loop.create_future()) for text, digest in texts]
+        items = [
+            _Item(text, digest, loop.create_future(), len(text) // CHARACTERS_A_TOKEN + SPECIAL_TOKENS)
+            for text, digest in texts
+        ]
         with self._lock:
             self._queue.extend(items)
             starting = min(self._workers - self._working, len(items))
@@ -313,24 +330,30 @@ class Engine:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """Scores batches until nothing waits. Runs on a thread of the pool."""
+        done: list[Callable[[], None]] = []
+        texts = 0
         while taken := self._take():
             loaded, batch = taken
             began = time.perf_counter()
-            done: Callable[[], None]
             try:
-                scores = loaded.scorer.score_clean([item.text for item in batch])
+                scores = loaded.scorer.score_clean([item.text for item in batch], _encoded(loaded, batch))
                 took = time.perf_counter() - began
                 self._metrics.batch([began - item.since for item in batch], took, scores)
-                done = partial(self._deliver, loaded, batch, scores, took)
+                done.append(partial(self._deliver, loaded, batch, scores, took))
             except Exception as error:  # whatever the runtime raises, the callers must learn of it
-                done = partial(self._fail, batch, type(error).__name__)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(done)
+                done.append(partial(self._fail, batch, type(error).__name__))
+            texts += len(batch)
+            if texts >= HANDED_OVER or len(self._queue) < PRESSED:
+                _hand_over(loop, done)
+                done, texts = [], 0
+        if done:
+            _hand_over(loop, done)
 
     def _take(self) -> tuple[_Loaded, list[_Item]] | None:
         """The next batch and the model for it; None, and the worker's end, if nothing waits."""
         if self._limits.wait and self._last_batch > 1 and 0 < len(self._queue) < self._last_batch:
             time.sleep(self._limits.wait)
+        self._encode()
         with self._lock:
             waiting: list[_Item] = []
             while self._queue and len(waiting) < IN_SIGHT:
@@ -341,7 +364,7 @@ class Engine:
                     waiting.append(item)
             # Each worker takes its share of what waits, also while others are busy: few texts that come together are
             # answered sooner one after the other.
-            batch = _alike(waiting, math.ceil(len(waiting) / self._workers), self._characters)
+            batch = _alike(waiting, math.ceil(len(waiting) / self._workers), self._tokens)
             self._under_way.update(batch)
             self._queue.extendleft(item for item in reversed(waiting) if item not in self._under_way)
             self._last_batch = len(batch)
@@ -349,6 +372,23 @@ class Engine:
                 self._working -= 1
                 return None
             return self._loaded, batch
+
+    def _encode(self) -> None:
+        """Cuts the texts in sight into tokens, so that batches are made by tokens; each is cut by one worker."""
+        with self._lock:
+            loaded = self._loaded
+            new: list[_Item] = []
+            left = CUT_CHARACTERS
+            for item in islice(self._queue, IN_SIGHT):
+                if left > 0 and not item.seen and not item.answer.done():
+                    item.seen = True
+                    new.append(item)
+                    left -= len(item.text)
+        if loaded is None or not new:
+            return
+        with suppress(Exception):  # then it fails again where it is scored, and the callers learn of it
+            for item, tokens in zip(new, loaded.scorer.encode([item.text for item in new]), strict=True):
+                item.tokens, item.of, item.size = tokens, loaded, len(tokens) + SPECIAL_TOKENS
 
     def _deliver(self, loaded: _Loaded, batch: Sequence[_Item], scores: Sequence[Scores], took: float) -> None:
         """Hands scores to those who wait for them."""
@@ -370,20 +410,39 @@ class Engine:
         self._under_way.difference_update(batch)
 
 
-def _alike(waiting: Sequence[_Item], most: int, characters: int) -> list[_Item]:
-    """The first text that waits, with up to `most` - 1 of those nearest to its length: in all `characters`, where each
-    counts as much as the longest.
+def _encoded(loaded: _Loaded, batch: Sequence[_Item]) -> list[Sequence[int]] | None:
+    """The tokens of a batch; None if they are not known, or another model's."""
+    tokens = [item.tokens for item in batch if item.tokens is not None and item.of is loaded]
+    return tokens if len(tokens) == len(batch) else None
+
+
+def _alike(waiting: Sequence[_Item], most: int, tokens: int) -> list[_Item]:
+    """The first text that waits, with up to `most` - 1 of those nearest to its length that are worth their padding: in
+    all `tokens`, where each counts as much as the longest.
     """
     if len(waiting) <= 1:
         return list(waiting)
-    length = longest = len(waiting[0].text)
+    size = longest = waiting[0].size
     batch: list[_Item] = []
-    for item in sorted(waiting, key=lambda item: abs(len(item.text) - length))[:most]:
-        longest = max(longest, len(item.text))
-        if batch and longest * (len(batch) + 1) > characters:
+    for item in sorted(waiting, key=lambda item: abs(item.size - size))[:most]:
+        grown = max(longest, item.size)
+        padding = (grown - longest) * len(batch) + grown - item.size
+        if batch and (padding > PADDING_TOKENS or grown * (len(batch) + 1) > tokens):
             break
+        longest = grown
         batch.append(item)
     return batch
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, done: Sequence[Callable[[], None]]) -> None:
+    """Has the event loop deliver batches."""
+
+    def deliver() -> None:
+        for each in done:
+            each()
+
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(deliver)
 
 
 def _resolve(item: _Item, answer: tuple[_Loaded, Scores] | EngineError) -> None:

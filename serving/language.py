@@ -69,6 +69,7 @@ _SCRIPTS = (
 )
 SCRIPTS = tuple((re.compile(f"[{ranges}]"), weight, tuple(codes.split())) for ranges, weight, codes in _SCRIPTS)
 LETTER = re.compile(r"[^\W\d_]")
+WORD = re.compile("[a-z]+")
 NOT_LATIN = re.compile("[^\\W\\d_a-zA-Z\u00aa-\u02ff\u1e00-\u1eff]")
 
 # Addresses, mentions, subreddits, digits and emoji have no language. Repetitions are bounded: a text of 1,200 dots or
@@ -95,14 +96,20 @@ _HINDI = (
 HINDI = frozenset(_HINDI.split())
 HINDI_SHARE = 0.25  # of a text's words
 
-# Frequent words of English that no other language of LATIN has. Three different ones settle the matter in a tenth of
-# the identifier's time, which most comments of a sentence or more are thus spared.
+# Frequent words of English that no other language of LATIN has among its own. Three different ones settle the matter in
+# a tenth of the identifier's time, in a short text two; most comments of some words are thus spared it.
 _ENGLISH = (
-    "about and because could from how our people should that the their them there these they think this those were "
-    "what when which who why with would you your"
+    "about after again always another anything because before being believe better between both could did didn does "
+    "doesn doing every everyone everything feel from getting going good great happened him his how into isn its keep "
+    "know like look makes many maybe might much need never nothing now only other our people please really right said "
+    "saw she should since someone something such tell thank thanks that the their them then there these they thing "
+    "things think this those through too until used using very wants way we were what when where which while who whole "
+    "why will with without won would wouldn wrong years you your yourself"
 )
 ENGLISH = frozenset(_ENGLISH.split())
 ENGLISH_WORDS = 3
+ENGLISH_WORDS_OF_SHORT = 2
+SHORT = 12  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,10 @@ def detect(text: str) -> list[Language]:
     digits and emoji are taken out: some 100 µs for an ordinary comment, a few hundred for a longer one of any length.
     Safe to call from any thread; holds the interpreter lock while it runs.
     """
-    clean = letters(text)
+    normal = _normal(text)
+    if normal.isascii() and not LINK.search(normal) and _plainly_english(normal):
+        return [Language("en", 1.0)]
+    clean = _letters(normal)
     if not LETTER.search(clean):
         return []
     codes = _written_in(clean)
@@ -145,10 +155,25 @@ def detect(text: str) -> list[Language]:
 
 def letters(text: str) -> str:
     """What of a text is looked at: normal form, lower case, without noise; laughter and stretched words short."""
-    clean = normalise(text[:READ].encode("utf-8", "replace").decode("utf-8"))[:READ]
-    noise = NOISE if LINK.search(clean) else MARKS
-    clean = LAUGHTER.sub(r"\1", STRETCHED.sub(r"\1", noise.sub(" ", clean).lower()))
+    return _letters(_normal(text))
+
+
+def _normal(text: str) -> str:
+    return normalise(text[:READ].encode("utf-8", "replace").decode("utf-8"))[:READ]
+
+
+def _letters(normal: str) -> str:
+    noise = NOISE if LINK.search(normal) else MARKS
+    clean = LAUGHTER.sub(r"\1", STRETCHED.sub(r"\1", noise.sub(" ", normal).lower()))
     return " ".join(clean.split())[:LOOK_AT]
+
+
+def _plainly_english(normal: str) -> bool:
+    """Whether a text is English as `_latin` tells, but without being cleaned first, which takes no such word away."""
+    words = WORD.findall(normal[:LOOK_AT].lower())
+    if len(normal) > LOOK_AT:
+        words[-1:] = []  # it may be the start of another
+    return len(ENGLISH.intersection(words)) >= ENGLISH_WORDS
 
 
 def _written_in(clean: str) -> tuple[str, ...] | None:
@@ -167,8 +192,9 @@ def _written_in(clean: str) -> tuple[str, ...] | None:
 
 
 def _latin(clean: str) -> list[Language]:
-    words = re.findall(r"[a-z]+", clean)
-    if len(ENGLISH.intersection(words)) >= ENGLISH_WORDS:
+    words = WORD.findall(clean)
+    found = len(ENGLISH.intersection(words))
+    if found >= ENGLISH_WORDS or (found == ENGLISH_WORDS_OF_SHORT and len(words) <= SHORT):
         return [Language("en", 1.0)]
     clean = NOT_LATIN.sub(" ", clean)
     chances = _weigh(clean, LATIN, "en", PRIOR)

@@ -122,10 +122,14 @@ class Scorer:
         """
         return self.score_clean(self.clean(texts))
 
-    def score_clean(self, clean: Sequence[str]) -> list[Scores]:
-        """Scores of each text, in order, of what `clean` returned."""
-        values = self.calibrate(self._all_logits(clean))
+    def score_clean(self, clean: Sequence[str], encoded: Sequence[Sequence[int]] | None = None) -> list[Scores]:
+        """Scores of each text, in order, of what `clean` returned; `encoded` is what `encode` made of it, if known."""
+        values = self.calibrate(self._all_logits(clean) if encoded is None else self._windowed(encoded))
         return [Scores(self.attributes, tuple(row)) for row in values.tolist()]
+
+    def encode(self, clean: Sequence[str]) -> list[Sequence[int]]:
+        """Token ids of each text of what `clean` returned, special tokens left out, not cut."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Uncalibrated logits [texts, attributes], windows combined. Raises ScoringError as `score`."""
@@ -174,24 +178,26 @@ class Scorer:
 
     def _all_logits(self, clean: Sequence[str]) -> Floats:
         # A few at a time: a request may hold a thousand long texts, millions of tokens.
-        parts = [self._logits(clean[start : start + AT_ONCE]) for start in range(0, len(clean), AT_ONCE)]
+        starts = range(0, len(clean), AT_ONCE)
+        parts = [self._windowed(self.encode(clean[start : start + AT_ONCE])) for start in starts]
         return np.concatenate(parts) if parts else np.empty((0, len(self.attributes)), np.float32)
 
-    def _logits(self, clean: Sequence[str]) -> Floats:
+    def _windowed(self, texts: Sequence[Sequence[int]]) -> Floats:
+        """Logits [texts, attributes] of encoded texts, windows combined."""
         limit, overlap = self.manifest.token_limit - 2, self.manifest.window_overlap
         windows: list[Sequence[int]] = []
         owners: list[int] = []
-        for owner, encoding in enumerate(self._tokenizer.encode_batch_fast(clean, add_special_tokens=False)):
-            cuts = cut(encoding.ids, limit, overlap)
+        for owner, tokens in enumerate(texts):
+            cuts = cut(tokens, limit, overlap)
             windows += cuts
             owners += [owner] * len(cuts)
         scored = self._infer(windows)
-        if len(windows) == len(clean):  # as nearly always: nothing to combine
+        if len(windows) == len(texts):  # as nearly always: nothing to combine
             return scored
-        result = np.empty((len(clean), len(self.attributes)), np.float32)
-        starts = np.searchsorted(owners, np.arange(len(clean) + 1))
+        result = np.empty((len(texts), len(self.attributes)), np.float32)
+        starts = np.searchsorted(owners, np.arange(len(texts) + 1))
         sizes = np.array([max(1, len(window)) for window in windows], np.int64)
-        for owner in range(len(clean)):
+        for owner in range(len(texts)):
             mine = slice(starts[owner], starts[owner + 1])
             result[owner] = combine(scored[mine], sizes[mine], self._highest)
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from serving.disguise import STEPS, Edit
 
@@ -24,6 +25,7 @@ PASSES = 8  # undoing one disguise may uncover another; texts that go on for lon
 Span = tuple[int, int]
 
 
+@lru_cache(1)  # a comment's language and its scores are asked for one right after the other
 def normalise(text: str) -> str:
     """The text in Unicode form NFKC, without invisible characters, each run of white space one space, and with the
     common disguises of words undone (serving/disguise.py).

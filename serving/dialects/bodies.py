@@ -23,7 +23,15 @@ def load(body: bytes | str) -> Any:
 
     Raises ValueError, and RecursionError if nested too deeply.
     """
-    return _well_formed(json.loads(body))
+    content = json.loads(body)
+    return content if _plain(body) else _well_formed(content)
+
+
+def _plain(body: bytes | str) -> bool:
+    """Whether JSON can hold neither: it is ASCII (not UTF-16, which has zeros) and escapes nothing by number."""
+    if not body.isascii():
+        return False
+    return "\\u" not in body if isinstance(body, str) else b"\\u" not in body and b"\0" not in body
 
 
 def _well_formed(value: Any) -> Any:

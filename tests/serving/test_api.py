@@ -159,7 +159,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 def test_a_failure_answers_in_the_error_shape_and_logs_no_message(
     client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(scorer: Scorer, texts: Sequence[str]) -> Any:
+    def broken(scorer: Scorer, texts: Sequence[str], *encoded: Any) -> Any:
         raise RuntimeError(f"cannot score {texts}")
 
     secret = "Zanzibar-marmalade-7743"

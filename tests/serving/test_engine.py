@@ -73,10 +73,10 @@ class Gate:
         self.way.set()
         real = Scorer.score_clean
 
-        def score(scorer: Scorer, texts: Sequence[str]) -> list[Scores]:
+        def score(scorer: Scorer, texts: Sequence[str], *encoded: Any) -> list[Scores]:
             self.batches.append(list(texts))
             assert self.way.wait(SOON)
-            return real(scorer, texts)
+            return real(scorer, texts, *encoded)
 
         monkeypatch.setattr(Scorer, "score_clean", score)
 
