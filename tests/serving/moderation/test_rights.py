@@ -77,7 +77,7 @@ RULES: dict[tuple[str, str], tuple[str, ...]] = {
 def routes() -> set[tuple[str, str]]:
     """The routes of moderation, as they are declared."""
     every = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
-    return {(method, route.path) for route in every for method in route.methods}
+    return {(method, route.path) for route in every for method in route.methods or ()}
 
 
 def filled(path: str) -> str:
