@@ -312,6 +312,9 @@ def test_a_case_shows_what_there_is_to_know(house: House, chromium: Browser) -> 
     insult.locator("summary").click()
     expect(insult).to_contain_text(re.compile(r"Yes for about \d+ in 100 comments that score so"))
     worthy = page.locator(".scores li", has_text="report worthy")
+    expect(
+        worthy.get_by_text(re.compile(r"0\.5.*: rule 1 would hold it|Below 0\.5, from which on rule 1 would hold it"))
+    ).to_be_visible()
     worthy.locator("summary").click()
     expect(worthy).to_contain_text("report_worthy at least 0.5: hold")
     expect(page.locator("[aria-labelledby=author] .counts")).to_contain_text("removed")
@@ -324,6 +327,25 @@ def test_a_case_shows_what_there_is_to_know(house: House, chromium: Browser) -> 
     page.locator("details.choices summary").click()
     check(page)
     page.context.close()
+
+
+def test_what_was_decided_on_the_same_words_is_shown(house: House, fresh: list[str]) -> None:
+    client, text = house.client("moderator"), "Buy cheap watches at the corner of Mill Lane, ask for Bogdan."
+    with house.store.writing() as session:
+        site = sites.find(session, "bench")
+        for name, words in ((f"{fresh[0]}-copy", text), (f"{fresh[0]}-again", f"{text} Today only!")):
+            story = StoryPart(id=section_of(fresh))
+            scores = Given("made", {"report_worthy": 0.9 if words == text else 0.1})
+            comments.submit(session, site, name, Submission(text=words, story=story), scores, now())
+            filing = Filing(reporter=ReporterPart(id=f"reader of {name}"), reason="spam")
+            reports.file(session, "bench", name, filing, now(), believed=True)
+    form = {"csrf": client.token(), "reason": "spam", "revision": "1"}
+    assert client.post(f"/console/cases/{house.case(f'{fresh[0]}-copy')}/decide", form).status_code == 303
+    page = client.get(f"/console/cases/{house.case(f'{fresh[0]}-again')}").text
+    precedents = page.partition('class="precedents"')[2].partition("</ul>")[0]
+    assert text in precedents and "removed: Spam or advertising" in precedents
+    assert "much the same words: “watches”, “bogdan”, “corner”" in precedents
+    assert "is rubbish, as ever" not in precedents  # other words, and other scores
 
 
 def test_the_words_behind_a_score_are_marked_on_request(house: House, chromium: Browser) -> None:
