@@ -143,13 +143,24 @@ def test_what_is_given_up_is_seen_and_replayed(setting: Setting) -> None:
     assert [(row["event"], row["problem"], row["attempts"]) for row in found] == [
         ("comment.removed", "status 500", sending.ATTEMPTS)
     ]
+    for _ in range(3):  # and more of them, to be read page by page
+        setting.remove(setting.world.case())
+    setting.due(attempts=sending.ATTEMPTS, dead_at=now(), problem="status 500")
+    pages, after = [], ""
+    while after is not None:
+        page = call(setting.server, "GET", f"{path}/dead?limit=3{after and '&cursor='}{after}")
+        pages.append([row["sequence"] for row in page["deliveries"]])
+        after = page["cursor"]
+    assert [len(page) for page in pages] == [3, 1]
+    every = pages[0] + pages[1]
+    assert every == sorted(every, reverse=True) and len(set(every)) == 4
+    assert call(setting.server, "GET", f"{path}/dead?cursor=x", status=422)["field"] == "cursor"
     shown = call(setting.server, "GET", setting.hooks)["hooks"]
-    assert [(row["waiting"], row["dead"], row["problem"]) for row in shown] == [(0, 1, "status 500")]
+    assert [(row["waiting"], row["dead"], row["problem"]) for row in shown] == [(0, 4, "status 500")]
     assert "secret" not in shown[0]
     setting.receiver.behave = lambda got: 204
-    assert call(setting.server, "POST", path + "/replay") == {"replayed": 1}
-    setting.receiver.wait(3)
-    assert [row.problem for row in setting.settled()] == [None]
+    assert call(setting.server, "POST", path + "/replay") == {"replayed": 4}
+    assert [row.problem for row in setting.settled()] == [None] * 4
     metrics = call(setting.server, "GET", "/metrics")
     for outcome in ("delivered", "failed", "dead"):
         assert f'evenhand_webhooks_total{{outcome="{outcome}"}} ' in metrics
