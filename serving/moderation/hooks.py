@@ -77,7 +77,7 @@ def remove(session: Session, hook: Hook, actor: str) -> None:
     audit.append(session, actor, "hook.removed", f"hook:{hook.id}", site=hook.site_id)
 
 
-def dead(hook_id: str) -> Select[tuple[Delivery]]:
+def dead(hook_id: str) -> Select[Delivery]:
     """What was given up of a hook."""
     return select(Delivery).where(Delivery.hook_id == hook_id, Delivery.dead_at.is_not(None))
 
