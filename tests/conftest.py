@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from serving.scorer import Scorer
 from serving.store import Store
@@ -21,6 +22,11 @@ _home = tempfile.TemporaryDirectory(prefix="evenhand-tests-")
 atexit.register(_home.cleanup)
 os.environ["HF_HOME"] = _home.name
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# How fast examples are made and run is the machine's business, which may be busy with other things; what a test says
+# of speed it measures itself.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +29,16 @@ class Server:
     pid: int
 
 
+# Below the ports that systems give to whoever calls out: none of those can take one before the service does.
+PORTS = range(20_000, 30_000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -71,4 +77,4 @@ def running(log: Path, *options: str, **settings: object) -> Iterator[Server]:
         killed = process.poll() == -signal.SIGKILL  # by the test itself
         process.terminate()
         # The server shuts down in order, then ends by the signal that asked it to.
-        assert process.wait(timeout=20) in (0, -signal.SIGTERM) or killed, log.read_text()
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM) or killed, log.read_text()

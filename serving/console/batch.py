@@ -10,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 from starlette.responses import Response
 
+from serving.console import words
 from serving.console.desk import Call, Desk, see
 from serving.console.errors import PageError, nothing
-from serving.moderation import bulk, decisions, sites
+from serving.moderation import bulk, decisions, sites, verdicts
 from serving.moderation.bulk import MOST, Range, Selected
 from serving.moderation.decisions import REASONS, VERDICTS, By
 from serving.moderation.problems import ModerationError
@@ -94,7 +95,7 @@ def _page(call: Call) -> Response:
         wanted = Range(attribute, section=query.get("section") or None, reason=query.get("reason") or None)
         every = bulk.select_range(session, site, wanted, by) if site else []
         chosen = [one for one in every if low <= one.score and (one.score < high or high == 1)]
-        samples = _samples(session, chosen)
+        samples = _samples(session, chosen, call.me.chosen.blur)
         return call.page(
             "batch.html",
             sites=seen, site=site, attributes=attributes, attribute=attribute, low=low, high=high, query=query,
@@ -114,8 +115,12 @@ def _bins(every: Sequence[Selected], low: float, high: float) -> list[Bin]:
     ]
 
 
-def _samples(session: Session, chosen: Sequence[Selected]) -> list[tuple[Selected, Comment, str | None]]:
-    """Cases evenly spread over the range, the lowest and the highest score among them."""
+def _samples(
+    session: Session, chosen: Sequence[Selected], blur: bool
+) -> list[tuple[Selected, Comment, str | None, bool]]:
+    """Cases evenly spread over the range, the lowest and the highest score among them, each with its comment, its text,
+    and whether that is to be blurred.
+    """
     if len(chosen) > SAMPLES:
         places = [round(number * (len(chosen) - 1) / (SAMPLES - 1)) for number in range(SAMPLES)]
         chosen = [chosen[place] for place in places]
@@ -127,7 +132,9 @@ def _samples(session: Session, chosen: Sequence[Selected]) -> list[tuple[Selecte
         .options(joinedload(Comment.story))
     )
     found = {case: (comment, text) for case, comment, text in rows}
-    return [(one, *found[one.case]) for one in chosen if one.case in found]
+    scores = verdicts.latest_scores(session, [comment.id for comment, _ in found.values()]) if blur else {}
+    veiled = {number for number, (_, scored) in scores.items() if words.strong(scored)}
+    return [(one, *found[one.case], found[one.case][0].id in veiled) for one in chosen if one.case in found]
 
 
 def _share(written: str | None, default: float) -> float:

@@ -85,7 +85,7 @@ def show(call: Call) -> Response:
             ruling=scores.ruling_on(found.decisions, comment.revision),
             thread=surroundings.thread(session, comment),
             author=surroundings.record(session, comment.author) if comment.author else None,
-            precedents=surroundings.precedents(session, comment, file.scores),
+            precedents=surroundings.precedents(session, comment, file.text, file.scores),
             wordings=surroundings.wordings(session, comment),
             past=past,
             done=just_done(session, call),

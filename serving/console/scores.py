@@ -10,7 +10,8 @@ from serving import policy
 from serving.console import words
 from serving.moderation.tables import Decision
 from serving.policy import Policy
-from serving.policy.words import explain, in_words
+from serving.policy.rules import Rule
+from serving.policy.words import condition_of, explain, in_words
 
 HEADLINES = ("report_worthy", "incivility", "constructive")
 PRAISE = frozenset({"constructive", "reasoning", "personal_story"})
@@ -19,13 +20,16 @@ LEAST = 0.1  # other scores below this are folded away
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One score, 0..1. `thresholds`: those of the policy's rules on it, each with the rule in words."""
+    """One score, 0..1. `thresholds`: those of the policy's rules on it, each with the rule in words. `standing`: where
+    the score stands to each, in words.
+    """
 
     name: str
     value: float
     definition: str
     question: str
     thresholds: Sequence[tuple[float, str]]
+    standing: Sequence[str]
 
     @property
     def plain(self) -> str:
@@ -40,10 +44,10 @@ class Score:
 
 def rows(scores: Mapping[str, float], ruling: Policy, section: str | None) -> tuple[list[Score], list[Score]]:
     """The scores to show, the three that matter most first, then the others from high to low; and those folded away."""
-    thresholds = _thresholds(ruling, section)
+    rules = _rules(ruling, section)
     first = [name for name in HEADLINES if name in scores]
     others = sorted((name for name in scores if name not in HEADLINES), key=lambda name: -scores[name])
-    every = [_score(name, scores[name], thresholds.get(name, ())) for name in (*first, *others)]
+    every = [_score(name, scores[name], rules.get(name, ())) for name in (*first, *others)]
     shown = [one for one in every if one.name in HEADLINES or one.value >= LEAST or one.thresholds]
     return shown, [one for one in every if one not in shown]
 
@@ -62,15 +66,28 @@ def ruling_on(decisions: Sequence[Decision], revision: int) -> list[str]:
     return []
 
 
-def _thresholds(ruling: Policy, section: str | None) -> dict[str, list[tuple[float, str]]]:
-    found: dict[str, list[tuple[float, str]]] = {}
+def _rules(ruling: Policy, section: str | None) -> dict[str, list[tuple[str, Rule]]]:
+    """The rules on each attribute that a comment of the section comes to, with what they are called."""
+    found: dict[str, list[tuple[str, Rule]]] = {}
     for name, rules in ruling.lists(section):
         whose = f" of the section {name}" if name else ""
         for number, rule in enumerate(rules, start=1):
             if rule.attribute:
-                said = f"Rule {number}{whose}: {in_words(rule)}"
-                found.setdefault(rule.attribute, []).append((rule.threshold, said))
+                found.setdefault(rule.attribute, []).append((f"rule {number}{whose}", rule))
     return found
+
+
+def _standing(score: float, called: str, rule: Rule) -> str:
+    """Where a score stands to a rule's bounds, and what that means."""
+    low, high = rule.span
+    others = condition_of(rule).partition(", ")[2]  # than the score's
+    would = f"{called} would {rule.action} it" + (f" (if {others})" if others else "")
+    if score < low:
+        return f"Below {low:g}, from which on {would}."
+    if score >= high:
+        return f"Not below {high:g}, up to which {would}."
+    bounds = condition_of(rule).partition(", ")[0].partition(" ")[2]
+    return f"{bounds.capitalize()}: {would}." if bounds else f"Any score: {would}."
 
 
 def _explained(record: Mapping[str, Any]) -> list[str]:
@@ -93,6 +110,13 @@ def _explained(record: Mapping[str, Any]) -> list[str]:
         return []
 
 
-def _score(name: str, value: float, thresholds: Sequence[tuple[float, str]]) -> Score:
+def _score(name: str, value: float, rules: Sequence[tuple[str, Rule]]) -> Score:
     known = words.attribute(name)
-    return Score(name, value, known.definition if known else "", known.question if known else "", thresholds)
+    return Score(
+        name,
+        value,
+        known.definition if known else "",
+        known.question if known else "",
+        [(rule.threshold, f"{called.capitalize()}: {in_words(rule)}") for called, rule in rules],
+        [_standing(value, called, rule) for called, rule in rules],
+    )

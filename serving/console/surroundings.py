@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, joinedload
 
+from serving.console import likeness
 from serving.moderation.tables import Appeal, Author, Comment, Decision, Revision
 
 ABOVE, BELOW = 4, 6  # comments of a thread that are shown above and below
@@ -106,10 +107,13 @@ def record(session: Session, author: Author) -> AuthorRecord:
     return AuthorRecord(*counts, appeals=dict(appealed.all()))
 
 
-def precedents(session: Session, comment: Comment, scores: Mapping[str, float] | None) -> list[Precedent]:
-    """What moderators decided on others: the author's latest, then those of the latest with nearly the same scores.
+def precedents(
+    session: Session, comment: Comment, text: str | None, scores: Mapping[str, float] | None
+) -> list[Precedent]:
+    """What moderators decided on others: the author's latest, then of the latest those in much the same words, then
+    those with nearly the same scores.
 
-    A likeness of scores is not one of meaning, and is not called so.
+    A likeness of words or scores is not one of meaning, and is not called so.
     """
     decided = (
         select(Decision)
@@ -127,8 +131,13 @@ def precedents(session: Session, comment: Comment, scores: Mapping[str, float] |
     if comment.author_id is not None:
         own = decided.join(Decision.comment).where(Comment.author_id == comment.author_id).limit(SHOWN)
         found = {each.comment_id: (each, "same author") for each in session.scalars(own)}
+    latest = session.scalars(decided.limit(LOOKED_AT)).all()
+    if text:
+        said = texts_of(session, {one.comment_id for one in latest})
+        newest = {one.comment_id: one for one in reversed(latest)}
+        for like in likeness.alike(text, {number: said[number] for number in newest if number in said})[:SHOWN]:
+            found.setdefault(like.key, (newest[like.key], like.why))
     if scores:
-        latest = session.scalars(decided.limit(LOOKED_AT)).all()
         near = sorted((gap, place) for place, one in enumerate(latest) if (gap := _gap(scores, one.scores)) <= ALIKE)
         for gap, place in near[:SHOWN]:
             one = latest[place]

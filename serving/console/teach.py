@@ -6,10 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from serving.console import words
 from serving.console.desk import Call, Desk, see
 from serving.console.errors import PageError, nothing
 from serving.learning import models, teaching
-from serving.moderation import decisions, sites
+from serving.moderation import decisions, sites, verdicts
 from serving.moderation.decisions import REASONS, VERDICTS, By
 from serving.moderation.problems import ModerationError
 from serving.moderation.tables import Comment, Revision
@@ -27,7 +28,9 @@ def show(call: Call) -> Response:
         candidate = models.candidate(session)
         found = teaching.lessons(session, seen, live, candidate.name if candidate else None)
         texts = _texts(session, [lesson.comment for lesson in found])
-        return call.page("teach.html", found=found, texts=texts, candidate=candidate, reasons=REASONS)
+        scores = verdicts.latest_scores(session, list(texts)) if call.me.chosen.blur else {}
+        veiled = {number for number, (_, scored) in scores.items() if words.strong(scored)}
+        return call.page("teach.html", found=found, texts=texts, veiled=veiled, candidate=candidate, reasons=REASONS)
 
 
 @desk.post(f"{PATH}/{{id:int}}", "moderator")

@@ -44,7 +44,7 @@ def odds(probability: float) -> Odds:
     steps: tuple[tuple[float, str, Level], ...] = (
         (0.8, "very likely", "high"),
         (0.6, "likely", "high"),
-        (0.4, "even", "middle"),
+        (0.4, "as likely as not", "middle"),
         (0.2, "unlikely", "low"),
         (0.0, "very unlikely", "low"),
     )

@@ -99,9 +99,9 @@ def remove_hook(hook: _Hook) -> None:
 def dead(hook: _Hook) -> None:
     """Show what could not be delivered, and why: a status, or a kind of error."""
     with one_line_errors(), opened() as store, store.session() as session:
-        rows: list[Delivery] = hooking.dead(session, hooking.find(session, hook).id)
+        wanted = hooking.dead(hooking.find(session, hook).id).order_by(Delivery.sequence)
         table = Table("sequence", "event", "written", "given up", "attempts", "problem", box=None)
-        for row in rows:
+        for row in session.scalars(wanted):
             moments = _moment(row.created_at), _moment(row.dead_at)
             table.add_row(str(row.sequence), row.event, *moments, str(row.attempts), row.problem)
     Console().print(table)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from serving.moderation import audit
@@ -77,10 +77,9 @@ def remove(session: Session, hook: Hook, actor: str) -> None:
     audit.append(session, actor, "hook.removed", f"hook:{hook.id}", site=hook.site_id)
 
 
-def dead(session: Session, hook_id: str, limit: int = 1000) -> list[Delivery]:
-    """What was given up, in order, of a hook that is still there."""
-    wanted = select(Delivery).where(Delivery.hook_id == hook_id, Delivery.dead_at.is_not(None))
-    return list(session.scalars(wanted.order_by(Delivery.sequence).limit(limit)))
+def dead(hook_id: str) -> Select[Delivery]:
+    """What was given up of a hook."""
+    return select(Delivery).where(Delivery.hook_id == hook_id, Delivery.dead_at.is_not(None))
 
 
 def replay(session: Session, hook: Hook, actor: str, since: datetime | None = None) -> int:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -35,7 +36,7 @@ class Week:
     reports: int = 0
     decisions: int = 0
     removed: int = 0
-    agreed: float | None = None  # share of decisions that the model would have made too
+    agreed: float | None = None  # share of decisions, as appeals left them, that the model would have made too
     median_hours: float | None = None  # from the case's opening to its decision
     slow_hours: float | None = None  # nine in ten were decided sooner
     appeals: int = 0
@@ -44,12 +45,15 @@ class Week:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well an attribute's score tells removed from other comments over all the weeks: AUC, None if too few."""
+    """How well an attribute's score tells removed from other comments over all the weeks, and in each: AUC, None if
+    too few.
+    """
 
     attribute: str
     auc: float | None
     removed: float | None  # mean score of removed comments
     kept: float | None
+    weeks: Sequence[float | None]
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Drift:
     index: float | None
     before: float | None  # mean score
     after: float | None
+    shares: Sequence[tuple[float, float]] = ()  # before and after, of each tenth of the scores; none without an index
 
 
 @dataclass(frozen=True)
@@ -82,15 +87,14 @@ def monday(moment: datetime) -> date:
 
 def weeks(session: Session, sites: Collection[str], now: datetime) -> list[Week]:
     """The last WEEKS weeks of the sites, this one last."""
-    first = monday(now) - timedelta(weeks=WEEKS - 1)
-    since = datetime.combine(first, datetime.min.time(), now.tzinfo)
+    first, since = _beginning(now)
     comments = _counted(session, Comment.received_at, since, Comment.site_id.in_(sites))
     reports = _counted(
         session, Report.at, since, Report.comment_id.in_(select(Comment.id).where(Comment.site_id.in_(sites)))
     )
     made: dict[date, list[Any]] = defaultdict(list)
     chosen = (
-        select(Decision.at, Decision.action, Decision.scores, Case.opened_at)
+        select(Decision.at, Decision.action, Decision.overturned_at, Decision.scores, Case.opened_at)
         .join(Case, Case.id == Decision.case_id)
         .where(*_final(sites), Decision.at >= since)
     )
@@ -108,7 +112,7 @@ def weeks(session: Session, sites: Collection[str], now: datetime) -> list[Week]
         start = first + timedelta(weeks=number)
         rows = made[start]
         known = [row for row in rows if "report_worthy" in (row.scores or {})]
-        right = [(row.scores["report_worthy"] >= AGREED) == (row.action == "remove") for row in known]
+        right = [(row.scores["report_worthy"] >= AGREED) == _stood(row) for row in known]
         hours = sorted((row.at - row.opened_at) / timedelta(hours=1) for row in rows)
         found.append(
             Week(
@@ -123,19 +127,21 @@ def weeks(session: Session, sites: Collection[str], now: datetime) -> list[Week]
 
 def agreement(session: Session, sites: Collection[str], attributes: Sequence[str], now: datetime) -> list[Agreement]:
     """Each attribute against the decisions of the last WEEKS weeks; overturned removals count as kept."""
-    chosen = select(Decision.action, Decision.overturned_at, Decision.scores).where(
-        *_final(sites), Decision.at >= now - timedelta(weeks=WEEKS)
+    first, since = _beginning(now)
+    chosen = select(Decision.action, Decision.overturned_at, Decision.scores, Decision.at).where(
+        *_final(sites), Decision.at >= since
     )
-    rows = [row for row in session.execute(chosen) if row.scores]
+    rows = [(row, (monday(row.at) - first).days // 7) for row in session.execute(chosen) if row.scores]
     found = []
     for name in attributes:
-        pairs = [(r.action == "remove" and r.overturned_at is None, r.scores[name]) for r in rows if name in r.scores]
+        weekly: list[list[tuple[bool, float]]] = [[] for _ in range(WEEKS)]
+        for row, week in rows:
+            if name in row.scores and week < WEEKS:
+                weekly[week].append((_stood(row), row.scores[name]))
+        pairs = [pair for week in weekly for pair in week]
         gone = [score for removed, score in pairs if removed]
         kept = [score for removed, score in pairs if not removed]
-        value = None
-        if min(len(gone), len(kept)) >= FEWEST:
-            value = auc(np.array([removed for removed, _ in pairs]), np.array([score for _, score in pairs]))
-        found.append(Agreement(name, value, _mean(gone), _mean(kept)))
+        found.append(Agreement(name, _auc(pairs), _mean(gone), _mean(kept), [_auc(week) for week in weekly]))
     return sorted(found, key=lambda one: (one.auc is None, -(one.auc or 0)))
 
 
@@ -147,8 +153,12 @@ def drift(session: Session, sites: Collection[str], attributes: Sequence[str], n
     found = []
     for name in attributes:
         old, new = ([row[name] for row in rows if name in row] for rows in (before, after))
-        index = stability(old, new) if min(len(old), len(new)) >= 100 else None
-        found.append(Drift(name, index, _mean(old), _mean(new)))
+        if min(len(old), len(new)) < 100:
+            found.append(Drift(name, None, _mean(old), _mean(new)))
+            continue
+        shares = list(zip(*(_histogram(scores) / len(scores) for scores in (old, new)), strict=True))
+        shown = [(float(one), float(other)) for one, other in shares]
+        found.append(Drift(name, stability(old, new), _mean(old), _mean(new), shown))
     return sorted(found, key=lambda one: (one.index is None, -(one.index or 0)))
 
 
@@ -156,8 +166,7 @@ def stability(before: Sequence[float], after: Sequence[float]) -> float:
     """Population stability index of two samples of scores, over tenths; an empty one counts half a score."""
     shares = []
     for scores in (before, after):
-        counts = np.histogram(scores, bins=BINS, range=(0.0, 1.0))[0].astype(np.float64)
-        counts = np.maximum(counts, 0.5)
+        counts = np.maximum(_histogram(scores), 0.5)
         shares.append(counts / counts.sum())
     old, new = shares
     return float(((new - old) * np.log(new / old)).sum())
@@ -179,6 +188,29 @@ def readers(session: Session, sites: Collection[str]) -> Readers:
         precision = (PRIOR_UPHELD + yes) / (PRIOR_UPHELD + PRIOR_DECLINED + yes + no)
         bands[min(BINS - 1, int(precision * BINS))] += 1
     return Readers(bands, sum(up for _, up in records.values()), sum(down for down, _ in records.values()))
+
+
+def _beginning(now: datetime) -> tuple[date, datetime]:
+    """The first day of the first of the WEEKS weeks, and the moment at which it begins."""
+    first = monday(now) - timedelta(weeks=WEEKS - 1)
+    return first, datetime.combine(first, datetime.min.time(), now.tzinfo)
+
+
+def _stood(row: Any) -> bool:
+    """Whether a decision was a removal that no appeal overturned."""
+    return bool(row.action == "remove" and row.overturned_at is None)
+
+
+def _auc(pairs: Sequence[tuple[bool, float]]) -> float | None:
+    """Of (removed, score); None with fewer than FEWEST of either."""
+    removed = sum(gone for gone, _ in pairs)
+    if min(removed, len(pairs) - removed) < FEWEST:
+        return None
+    return auc(np.array([gone for gone, _ in pairs]), np.array([score for _, score in pairs]))
+
+
+def _histogram(scores: Sequence[float]) -> npt.NDArray[np.float64]:
+    return np.histogram(scores, bins=BINS, range=(0.0, 1.0))[0].astype(np.float64)
 
 
 def _final(sites: Collection[str]) -> tuple[ColumnElement[bool], ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -50,11 +50,12 @@ def rank(session: Session, site_id: str, now: datetime) -> Ranks:
 
 class Ranker:
     """Ranks the sites of a database as they are read. One ranking at a time: whoever comes in between sees the order
-    as it was, and so does who comes too soon after one that took long.
+    as it was, and so does who comes too soon after one that took long. `clock`: seconds, of which only differences
+    count.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._clock = store, clock
         self._lock = threading.Lock()
         self._not_before: dict[str, float] = {}
 
@@ -64,12 +65,12 @@ class Ranker:
             with self._store.session() as session:
                 site = session.get(Site, site_id)
                 stale = site is not None and site.ranked_at != site.touched_at
-            if stale and time.monotonic() >= self._not_before.get(site_id, 0.0):
+            if stale and self._clock() >= self._not_before.get(site_id, 0.0):
                 with self._lock:
                     self._refresh(site_id, now)
 
     def _refresh(self, site_id: str, now: datetime) -> None:
-        began = time.monotonic()
+        began = self._clock()
         fit_when_due(self._store, site_id)
         with self._store.session() as session:
             found = compute(session, site_id, now)
@@ -79,9 +80,9 @@ class Ranker:
                 _keep(session, rows[start : start + AT_ONCE])
         with self._store.writing() as session:
             session.execute(update(Site).where(Site.id == site_id).values(ranked_at=found.seen))
-        took = time.monotonic() - began
-        if took > LONG:
-            self._not_before[site_id] = time.monotonic() + took * (SHARE - 1)
+        ended = self._clock()
+        if ended - began > LONG:
+            self._not_before[site_id] = ended + (ended - began) * (SHARE - 1)
 
 
 def compute(session: Session, site_id: str, now: datetime) -> Ranks:

@@ -3,7 +3,7 @@
 Logistic regression with a ridge penalty that pulls toward the default weights instead of toward zero (le Cessie and
 van Houwelingen 1992, "Ridge Estimators in Logistic Regression", Applied Statistics 41, with another centre): few
 decisions move the weights little. By Newton's method; weights that would leave their bounds are held there, so that
-what ranking.py promises also holds for fitted weights, its constants at most REPORTS_MOST / DEFAULT.reports larger.
+what ranking.py promises also holds for fitted weights, its constants included.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ DECISIONS = 200  # fewer decisions than this fit nothing
 EACH = 30  # nor do fewer of either outcome
 HELD_OUT = 0.3  # share of the decisions, the latest, on which fitted weights must prove themselves
 RIDGE = 10.0  # penalty on (weight - default)² / 2: as much as some dozens of decisions say
-# Past decisions cannot tell what a campaign yet to come would do with more weight on reports.
-REPORTS_MOST = 0.8
+# Decisions of quiet weeks say that readers are right, and cannot tell what a campaign yet to come would do with more
+# weight on reports: a site's own weights give them less than the default one, never more.
+REPORTS_MOST = DEFAULT.reports
 
 Floats = npt.NDArray[np.float64]
 

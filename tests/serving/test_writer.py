@@ -78,12 +78,12 @@ def test_writers_of_one_process_take_turns(store: Store) -> None:
     if not store.one_writer:
         pytest.skip("writers go side by side")
     order: list[int] = []
-    began = threading.Event()
+    began, over = threading.Event(), threading.Event()
 
     def hold() -> None:
         with store.writing():
             began.set()
-            time.sleep(0.3)
+            over.wait(60)
 
     def write(number: int) -> None:
         with store.writing():
@@ -94,5 +94,7 @@ def test_writers_of_one_process_take_turns(store: Store) -> None:
         began.wait()
         for number in range(5):
             pool.submit(write, number)
-            time.sleep(0.03)
+            while len(store._turns._waiting) < number + 2:  # until it stands in line
+                time.sleep(0.001)
+        over.set()
     assert order == [0, 1, 2, 3, 4]

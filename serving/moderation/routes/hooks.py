@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from serving import service
 from serving.dialects.bodies import described, read
-from serving.moderation import hooks, sites
+from serving.moderation import cursors, hooks, sites
 from serving.moderation.problems import missing
 from serving.moderation.routes.calls import FAILURES, actor, reading, writing
 from serving.moderation.tables import Delivery, Hook
@@ -66,9 +67,10 @@ class DeliveryAnswer(BaseModel):
 
 
 class DeadAnswer(BaseModel):
-    """Deliveries that were given up, oldest first, at most 1,000."""
+    """Deliveries that were given up, the latest first. `cursor`: of the next page, null on the last."""
 
     deliveries: list[DeliveryAnswer]
+    cursor: str | None
 
 
 class ReplayedAnswer(BaseModel):
@@ -124,21 +126,29 @@ async def remove(site: str, id: str, request: Request) -> HookAnswer:
 
 
 @router.get("/v1/sites/{site}/hooks/{id}/dead", responses=FAILURES)
-async def dead(site: str, id: str, request: Request) -> DeadAnswer:
-    """What could not be delivered in a day; the key needs the scope admin."""
+async def dead(
+    site: str,
+    id: str,
+    request: Request,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=cursors.MOST)] = 50,
+) -> DeadAnswer:
+    """What could not be delivered in a day, the latest first; the key needs the scope admin."""
     here = service.of(request)
     await here.admit(request, "admin")
 
     def work(session: Session) -> DeadAnswer:
-        rows = hooks.dead(session, _find(session, site, id).id)
+        wanted = hooks.dead(_find(session, site, id).id)
+        rows, after = cursors.page(session, wanted, Delivery.created_at, Delivery.id, cursor, limit)
         return DeadAnswer(
+            cursor=after,
             deliveries=[
                 DeliveryAnswer(
                     id=row.id, sequence=row.sequence, event=row.event, at=row.created_at,
                     dead_at=row.dead_at or row.created_at, attempts=row.attempts, problem=row.problem,
                 )
                 for row in rows
-            ]
+            ],
         )  # fmt: skip
 
     return await reading(here, work)

@@ -79,6 +79,7 @@ def test_a_draft_is_tested_kept_put_in_shadow_and_live(place: Place, page: Page)
     page.get_by_role("button", name="Version 1: run in shadow").click()
     expect(page.get_by_role("listitem").filter(has_text="Version 1")).to_contain_text("shadow")
     page.get_by_role("button", name="Version 1: go live").click()
+    expect(page.get_by_role("listitem").filter(has_text="Version 1")).to_contain_text("live")
     expect(page.get_by_text("What is live on demo")).to_be_visible()
     assert states(place) == {1: "live"}
     with place.store.session() as session:

@@ -68,12 +68,22 @@ def test_strong_text_is_blurred_for_those_who_chose_so(house: House, chromium: B
     expect(threat).to_have_css("filter", "none")
     mild = page.locator(".excerpt a", has_text="Closing a road")
     expect(mild).to_have_css("filter", "none")
+    for path in ("batch?site=courier&attribute=threat&from=0&to=1", "teach"):
+        page.goto(f"/console/{path}")
+        strong = page.locator("blockquote.veiled").first
+        assert "blur" in strong.evaluate("element => getComputedStyle(element).filter")
+        strong.focus()
+        expect(strong).to_have_css("filter", "none")
+        assert page.locator("blockquote:not(.veiled)").count()
+        check(page)
     page.context.close()
     with house.store.writing() as session:
         row = moderators.create(session, "unblurred", PASSWORD, "moderator")
         row.preferences = {"blur": False}
     page = house.page(chromium, "unblurred")
-    assert page.locator(".veiled").count() == 0
+    for path in ("queue", "batch?site=courier&attribute=threat&from=0&to=1", "teach"):
+        page.goto(f"/console/{path}")
+        assert page.locator(".veiled").count() == 0
     page.context.close()
 
 

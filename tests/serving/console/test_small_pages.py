@@ -1,21 +1,24 @@
-"""Good comments, Teach, People and Audit, in a browser and by their forms."""
+"""Good comments, Teach, Insights, People and Audit, in a browser and by their forms."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from serving.artifact import Artifact
 from serving.learning import models
-from serving.moderation.tables import Comment, Decision
-from serving.store import Store
+from serving.moderation.tables import Case, Comment, Decision
+from serving.store import Store, now
 from tests import databases
 from tests.service import Server, running
 from tests.serving.console.browsing import Client, check, logged_in, make_accounts
+from tests.serving.console.conftest import House
 from tests.serving.learning import desk
 
 NASTY = "<script>document.title='x'</script><img src=x onerror=alert(1)>"
@@ -164,3 +167,33 @@ def test_the_last_admin_stays(place: Place) -> None:
             answer = ada.post(f"/console/people/{own}", {"csrf": ada.token(), **form})
             assert answer.status_code == 422 and "last admin" in answer.text
         assert ada.get("/console/people").status_code == 200
+
+
+def test_insights_are_charts_that_say_their_numbers(house: House, chromium: Browser) -> None:
+    live = models.called(Artifact.load().manifest)
+    with house.store.writing() as session:
+        for number in range(240):
+            removed, recent = number % 2 == 0, number < 120
+            scores = {"threat": 0.95 if removed and recent else 0.05}
+            made = desk.comment(session, f"Seen {number}", {live: scores}, on="seen")
+            made.revisions[0].scores[0].created_at = now() - timedelta(days=1 if recent else 20)
+            if number < 24:  # twelve in each of two weeks
+                at = now() - timedelta(weeks=number // 12)
+                case = Case(site_id="seen", comment_id=made.id, origin="report", opened_at=at, closed_at=at)
+                session.add(case)
+                session.flush()
+                decided = desk.decision(session, made, "remove" if removed else "keep", at=at)
+                decided.case_id, decided.scores = case.id, scores
+    page = house.page(chromium, "editor", "/console/insights?site=seen")
+    agreement = page.get_by_role("region", name="Agreement by attribute")
+    expect(agreement.get_by_role("row").filter(has_text="threat").get_by_role("img")).to_have_accessible_name(
+        "1.00, 1.00"
+    )
+    expect(agreement.get_by_role("row").filter(has_text="insult").get_by_role("img")).to_have_accessible_name(
+        "too few in any week"
+    )
+    drift = page.get_by_role("region", name="Drift by attribute").get_by_role("row").filter(has_text="threat")
+    expect(drift).to_contain_text("shifted")
+    expect(drift.get_by_role("img")).to_have_accessible_name(re.compile("^0.0 to 0.1: 100%, now 50%; 0.1 to 0.2: 0%"))
+    check(page)
+    page.context.close()

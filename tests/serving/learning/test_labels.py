@@ -12,7 +12,7 @@ import pytest
 from labels.sources import SOURCES
 from labels.sources.reader import read_file
 from serving.learning import labels
-from serving.moderation.tables import Appeal, Policy
+from serving.moderation.tables import Appeal, Case, Policy, Report, Reporter
 from serving.store import Feedback, Store, now
 from tests.serving.learning import desk
 
@@ -126,6 +126,44 @@ def test_the_command_writes_what_training_reads(store: Store, tmp_path: Path) ->
     refused = subprocess.run([*command, "--site", "nowhere"], env=environment, capture_output=True, text=True)
     assert refused.returncode == 2 and "nowhere" in refused.stderr
     assert len(file.read_text().splitlines()) == 2
+
+
+def evenhand(store: Store, *arguments: str) -> str:
+    """What a command on the store's database prints."""
+    url = store.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", "from serving.cli import app; app()", *arguments]
+    environment = os.environ | {"EVENHAND_DATABASE_URL": url}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=180).stdout
+
+
+def test_an_erased_author_leaves_no_label_and_an_erased_reporter_no_trace(store: Store, tmp_path: Path) -> None:
+    """From the command that erases to the file that is trained on."""
+    with store.writing() as session:
+        theirs, other = "What she wrote.", "What another one wrote."
+        mine = desk.comment(session, theirs, author="gone")
+        desk.decision(session, mine, "remove", "abusive")
+        reported = desk.comment(session, other, author="stays")
+        reader = Reporter(site_id="demo", external_id="gone")
+        case = Case(site_id="demo", comment_id=reported.id, origin="report", closed_at=now())
+        session.add_all([reader, case])
+        session.flush()
+        session.add(Report(case=case, comment_id=reported.id, revision=1, reporter=reader, reason="abusive",
+                           details="I am her sister.", upheld=True))  # fmt: skip
+        desk.decision(session, reported, "remove", "abusive").case_id = case.id
+        for text, comment in (
+            (theirs, None),
+            ("The same, as another system cut it.", mine.external_id),
+            ("Else.", None),
+        ):
+            session.add(Feedback(text=text, attribute="INSULT", value=1.0, comment_id=comment, languages=[]))
+    file = tmp_path / "labels.jsonl"
+    evenhand(store, "labels", "export", str(file))
+    assert file.read_text().count(theirs) == 2
+    evenhand(store, "privacy", "erase", "demo", "--author", "gone", "--reporter", "gone")
+    evenhand(store, "labels", "export", str(file))
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(row["text"], row["provenance"]) for row in rows] == [(other, "live"), ("Else.", "feedback")]
+    assert "sister" not in file.read_text() and "gone" not in file.read_text()
 
 
 @pytest.mark.parametrize("weight", ["heavy", "-1", "101"])

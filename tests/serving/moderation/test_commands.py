@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -17,9 +17,8 @@ from serving.moderation.tables import Delivery, Hook, Revision
 from serving.store import Store, now
 from tests import databases
 from tests.serving.moderation.test_decisions import decided
+from tests.serving.moderation.test_transparency import around
 from tests.serving.moderation.world import World
-
-TODAY = datetime.now(UTC).date().isoformat()
 
 
 def run(store: Store, *arguments: str, code: int = 0, **more: str) -> str:
@@ -52,7 +51,8 @@ def test_hooks(store: Store) -> None:
     decided(world, world.case(), "remove")
     with store.writing() as session:
         session.query(Delivery).update({"dead_at": now(), "problem": "status 500"})
-    assert "status 500" in run(store, "hooks", "dead", hook.id)
+    shown = run(store, "hooks", "dead", hook.id)
+    assert "status 500" in shown and "comment.removed" in shown
     assert "1 to be sent again" in run(store, "hooks", "replay", hook.id)
     run(store, "hooks", "remove", hook.id)
     assert hook.id not in run(store, "hooks", "list")
@@ -99,7 +99,8 @@ def test_privacy(store: Store) -> None:
 def test_transparency(store: Store) -> None:
     world = World.made(store)
     decided(world, world.case(), "remove")
-    period = ("--from", TODAY, "--to", TODAY)
+    first, last = around()
+    period = ("--from", first.isoformat(), "--to", last.isoformat())
     rows = list(csv.DictReader(io.StringIO(run(store, "transparency", "daily", *period))))
     assert {"site": "daily", "what": "decisions", "reason": "abusive", "value": "1"}.items() <= rows[2].items()
     found = json.loads(run(store, "transparency", "daily", *period, "--format", "json"))

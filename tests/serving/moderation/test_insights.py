@@ -65,7 +65,19 @@ def test_agreement_ranks_attributes_and_needs_enough(store: Store) -> None:
         assert found["report_worthy"].auc == 1.0 and found["threat"].auc == 0.5
         assert found["report_worthy"].removed == pytest.approx(0.9)
         few = insights.agreement(session, ["other"], ["threat"], now())
-        assert few == [insights.Agreement("threat", None, None, None)]
+        assert few == [insights.Agreement("threat", None, None, None, [None] * insights.WEEKS)]
+
+
+def test_agreement_is_told_week_by_week(store: Store) -> None:
+    for number in range(24):
+        first, removed = number < 12, number % 2 == 0
+        score = 0.9 if removed == first else 0.2  # right in one week, the wrong way round in a later one
+        decide(store, removed, score, timedelta(weeks=3 if first else 1), timedelta(hours=1))
+    decide(store, True, 0.9, timedelta(), timedelta(hours=1))  # too few this week
+    with store.session() as session:
+        [one] = insights.agreement(session, ["demo"], ["report_worthy"], now())
+    assert list(one.weeks) == [None] * 8 + [1.0, None, 0.0, None]
+    assert one.auc == pytest.approx(0.5, abs=0.1)
 
 
 def test_drift_is_seen_where_scores_shift(store: Store) -> None:
@@ -79,6 +91,7 @@ def test_drift_is_seen_where_scores_shift(store: Store) -> None:
         found = insights.drift(session, ["demo"], ["insult", "threat", "unknown"], now())
     assert [one.attribute for one in found] == ["threat", "insult", "unknown"]
     assert (found[0].index or 0) > 1 > 0.1 > (found[1].index or 1) and found[2].index is None
+    assert found[0].shares[1] == (1.0, 0.0) and found[0].shares[9] == (0.0, 1.0) and not found[2].shares
     assert found[0].before == pytest.approx(0.1) and found[0].after == pytest.approx(0.9)
 
 

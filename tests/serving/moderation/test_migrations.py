@@ -78,6 +78,14 @@ def test_up_on_data_down_and_up_again(tmp_path: Path) -> None:
     with store.session() as session:
         assert list(audit.verify(session)) == []
     store.close()
+    with migrating(url) as (config, connection):
+        command.downgrade(config, "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    store = Store(url)
+    store.open()
+    assert keys.every(store) == []
+    decided(anew := World.made(store), anew.case(), "remove")
+    store.close()
 
 
 def test_a_database_of_a_later_version_is_left_alone(store: Store) -> None:

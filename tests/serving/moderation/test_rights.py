@@ -2,47 +2,87 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
+from fastapi.routing import APIRoute
 
 from serving import keys
+from serving.moderation.routes import ROUTERS
 from serving.store import Store
 from tests import databases
 from tests.service import Server, running
 from tests.serving.moderation.calls import call
 from tests.serving.moderation.world import World
 
-ID = "0123456789abcdef"
 SITE = "/v1/sites/daily"
-# Method, path, and the scopes that are let in; of others, admin always is.
-ROUTES = [
-    ("POST", f"/v1/cases/{ID}/decision", ("moderate",)),
-    ("POST", f"{SITE}/comments/c/decision", ("moderate",)),
-    ("POST", "/v1/decisions/bulk", ("moderate",)),
-    ("POST", f"/v1/decisions/bulk/{ID}/undo", ("moderate",)),
-    ("POST", f"/v1/decisions/{ID}/undo", ("moderate",)),
-    ("GET", f"/v1/decisions/{ID}", ("moderate",)),
-    ("GET", "/v1/decisions?site=daily", ("moderate",)),
-    ("GET", f"/v1/decisions/{ID}/statement", ("comments", "moderate")),
-    ("POST", f"/v1/decisions/{ID}/appeal", ("comments",)),
-    ("GET", "/v1/appeals?site=daily", ("moderate",)),
-    ("GET", f"/v1/appeals/{ID}", ("moderate",)),
-    ("POST", f"/v1/appeals/{ID}/decision", ("moderate",)),
-    ("GET", "/v1/transparency?site=daily&from=2026-01-01&to=2026-01-02", ("moderate",)),
-    ("POST", f"{SITE}/hooks", ()),
-    ("GET", f"{SITE}/hooks", ()),
-    ("DELETE", f"{SITE}/hooks/{ID}", ()),
-    ("GET", f"{SITE}/hooks/{ID}/dead", ()),
-    ("POST", f"{SITE}/hooks/{ID}/replay", ()),
-    ("GET", f"{SITE}/authors/u1/export", ("comments",)),
-    ("DELETE", f"{SITE}/authors/u1", ("comments",)),
-    ("GET", f"{SITE}/reporters/u1/export", ("comments",)),
-    ("DELETE", f"{SITE}/reporters/u1", ("comments",)),
-]
+# What stands for the braces of a path: a site that is there, and else nothing that is.
+FILLED = {"site": "daily", "version:int": "1"}
+QUERIES = {
+    "/v1/decisions": "?site=daily",
+    "/v1/appeals": "?site=daily",
+    "/v1/transparency": "?site=daily&from=2026-01-01&to=2026-01-02",
+}
+# (method, path) -> the scopes that are let in; of others, admin always is. A new route belongs in here, or the first
+# test fails.
+RULES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/v1/sites"): ("moderate",),
+    ("PUT", "/v1/sites/{site}"): (),
+    ("PUT", "/v1/sites/{site}/comments/{comment}"): ("comments",),
+    ("GET", "/v1/sites/{site}/comments/{comment}"): ("comments",),
+    ("DELETE", "/v1/sites/{site}/comments/{comment}"): ("comments",),
+    ("POST", "/v1/reports"): ("reports",),
+    ("POST", "/v1/reports/withdraw"): ("reports",),
+    ("GET", "/v1/queue"): ("moderate",),
+    ("POST", "/v1/queue/next"): ("moderate",),
+    ("GET", "/v1/cases/{case}"): ("moderate",),
+    ("POST", "/v1/cases/{case}/claim"): ("moderate",),
+    ("POST", "/v1/cases/{case}/release"): ("moderate",),
+    ("POST", "/v1/cases/{id}/decision"): ("moderate",),
+    ("POST", "/v1/sites/{site}/comments/{id}/decision"): ("moderate",),
+    ("POST", "/v1/decisions/bulk"): ("moderate",),
+    ("POST", "/v1/decisions/bulk/{id}/undo"): ("moderate",),
+    ("POST", "/v1/decisions/{id}/undo"): ("moderate",),
+    ("GET", "/v1/decisions/{id}"): ("moderate",),
+    ("GET", "/v1/decisions"): ("moderate",),
+    ("GET", "/v1/decisions/{id}/statement"): ("comments", "moderate"),
+    ("POST", "/v1/decisions/{id}/appeal"): ("comments",),
+    ("GET", "/v1/appeals"): ("moderate",),
+    ("GET", "/v1/appeals/{id}"): ("moderate",),
+    ("POST", "/v1/appeals/{id}/decision"): ("moderate",),
+    ("GET", "/v1/transparency"): ("moderate",),
+    ("POST", "/v1/sites/{site}/hooks"): (),
+    ("GET", "/v1/sites/{site}/hooks"): (),
+    ("DELETE", "/v1/sites/{site}/hooks/{id}"): (),
+    ("GET", "/v1/sites/{site}/hooks/{id}/dead"): (),
+    ("POST", "/v1/sites/{site}/hooks/{id}/replay"): (),
+    ("GET", "/v1/sites/{site}/authors/{id}/export"): ("comments",),
+    ("DELETE", "/v1/sites/{site}/authors/{id}"): ("comments",),
+    ("GET", "/v1/sites/{site}/reporters/{id}/export"): ("comments",),
+    ("DELETE", "/v1/sites/{site}/reporters/{id}"): ("comments",),
+    ("GET", "/v1/sites/{site}/policy"): ("moderate",),
+    ("PUT", "/v1/sites/{site}/policy"): (),
+    ("GET", "/v1/sites/{site}/policies"): ("moderate",),
+    ("POST", "/v1/sites/{site}/policies"): (),
+    ("POST", "/v1/sites/{site}/policies/backtest"): ("moderate",),
+    ("GET", "/v1/sites/{site}/policies/{version:int}"): ("moderate",),
+    ("PUT", "/v1/sites/{site}/policies/{version:int}/state"): (),
+}
+
+
+def routes() -> set[tuple[str, str]]:
+    """The routes of moderation, as they are declared."""
+    every = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {(method, route.path) for route in every for method in route.methods or ()}
+
+
+def filled(path: str) -> str:
+    """A path that can be asked for."""
+    return re.sub(r"\{([^}]+)\}", lambda found: FILLED.get(found[1], "0123456789abcdef"), path) + QUERIES.get(path, "")
 
 
 @dataclass(frozen=True)
@@ -64,13 +104,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     store.close()
 
 
-@pytest.mark.parametrize(("method", "path", "allowed"), ROUTES)
+def test_every_route_has_its_rule() -> None:
+    assert routes() == set(RULES)
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), [(*route, scopes) for route, scopes in RULES.items()])
 def test_the_scope_decides(guarded: Guarded, method: str, path: str, allowed: tuple[str, ...]) -> None:
+    url = guarded.server.url + filled(path)
     for scope, secret in guarded.secrets.items():
-        answer = requests.request(method, guarded.server.url + path, headers={"X-API-Key": secret}, json={}, timeout=60)
+        answer = requests.request(method, url, headers={"X-API-Key": secret}, json={}, timeout=60)
         assert (answer.status_code != 403) == (scope in (*allowed, "admin")), (scope, answer.text)
         assert answer.status_code < 500
-    assert requests.request(method, guarded.server.url + path, json={}, timeout=60).status_code == 401
+    assert requests.request(method, url, json={}, timeout=60).status_code == 401
 
 
 def test_who_decided_is_on_record(guarded: Guarded) -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ class Setting:
             time.sleep(0.05)
         raise AssertionError([(row.event, row.problem) for row in rows])
 
+    def problem(self, wanted: str, seconds: float = 60) -> Delivery:
+        """The first delivery, once what stands in its way is on record."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            first = self.deliveries()[0]
+            if first.problem == wanted:
+                return first
+            time.sleep(0.05)
+        raise AssertionError(first.problem)
+
     def due(self, **values: object) -> None:
         """What waits is due now, as if the time had passed."""
         with self.world.store.writing() as session:
@@ -78,9 +89,11 @@ def test_a_decision_is_told_at_once_signed_and_in_order(setting: Setting) -> Non
     hook, case = setting.hook(), setting.world.case("c")
     began = time.time()
     made = setting.remove(case)
+    decided = time.time()
     call(setting.server, "POST", f"/v1/decisions/{made['id']}/undo")
     first, second = setting.receiver.wait(2)[:2]
-    assert first.at - began < 3  # a second, on a machine that is not busy
+    # A second; where a decision alone takes long, the machine is busy with other things.
+    assert first.at - decided < max(3, 20 * (decided - began))
     for got in (first, second):
         assert genuine(hook["secret"], got.headers["x-evenhand-signature"], got.body)
         assert not genuine("whsec_of_another", got.headers["x-evenhand-signature"], got.body)
@@ -99,19 +112,23 @@ def test_a_decision_is_told_at_once_signed_and_in_order(setting: Setting) -> Non
 
 def test_a_failing_receiver_is_tried_again_and_later_events_of_the_comment_wait(setting: Setting) -> None:
     setting.hook()
-    answers = iter([503, 204, 204])
+    answers = iter([503, 204, 204, 204])
     setting.receiver.behave = lambda got: next(answers)
     made = setting.remove(setting.world.case("c"))
     setting.receiver.wait(1)
+    first = setting.problem("status 503")
+    with setting.world.store.writing() as session:  # however busy the machine is, it is not tried again by itself
+        session.get_one(Delivery, first.sequence).next_at = now() + timedelta(hours=1)
     call(setting.server, "POST", f"/v1/decisions/{made['id']}/undo")
-    time.sleep(1)
-    assert setting.receiver.events() == ["comment.removed"]
-    assert setting.deliveries()[0].problem == "status 503"
+    setting.remove(setting.world.case("another"))  # written after it, and sent before it
+    setting.receiver.wait(2)
+    assert [got.json["comment"]["id"] for got in setting.receiver.got] == ["c", "another"]
     setting.due()
-    setting.receiver.wait(3)
-    assert setting.receiver.events() == ["comment.removed", "comment.removed", "comment.restored"]
-    assert len({got.json["id"] for got in setting.receiver.got[:2]}) == 1
-    assert [row.attempts for row in setting.settled()] == [2, 1]
+    setting.receiver.wait(4)
+    told = [got.json for got in setting.receiver.got if got.json["comment"]["id"] == "c"]
+    assert [one["event"] for one in told] == ["comment.removed", "comment.removed", "comment.restored"]
+    assert told[0]["id"] == told[1]["id"]
+    assert [row.attempts for row in setting.settled()] == [2, 1, 1]
 
 
 def test_what_is_given_up_is_seen_and_replayed(setting: Setting) -> None:
@@ -126,13 +143,24 @@ def test_what_is_given_up_is_seen_and_replayed(setting: Setting) -> None:
     assert [(row["event"], row["problem"], row["attempts"]) for row in found] == [
         ("comment.removed", "status 500", sending.ATTEMPTS)
     ]
+    for _ in range(3):  # and more of them, to be read page by page
+        setting.remove(setting.world.case())
+    setting.due(attempts=sending.ATTEMPTS, dead_at=now(), problem="status 500")
+    pages, after = [], ""
+    while after is not None:
+        page = call(setting.server, "GET", f"{path}/dead?limit=3{after and '&cursor='}{after}")
+        pages.append([row["sequence"] for row in page["deliveries"]])
+        after = page["cursor"]
+    assert [len(page) for page in pages] == [3, 1]
+    every = pages[0] + pages[1]
+    assert every == sorted(every, reverse=True) and len(set(every)) == 4
+    assert call(setting.server, "GET", f"{path}/dead?cursor=x", status=422)["field"] == "cursor"
     shown = call(setting.server, "GET", setting.hooks)["hooks"]
-    assert [(row["waiting"], row["dead"], row["problem"]) for row in shown] == [(0, 1, "status 500")]
+    assert [(row["waiting"], row["dead"], row["problem"]) for row in shown] == [(0, 4, "status 500")]
     assert "secret" not in shown[0]
     setting.receiver.behave = lambda got: 204
-    assert call(setting.server, "POST", path + "/replay") == {"replayed": 1}
-    setting.receiver.wait(3)
-    assert [row.problem for row in setting.settled()] == [None]
+    assert call(setting.server, "POST", path + "/replay") == {"replayed": 4}
+    assert [row.problem for row in setting.settled()] == [None] * 4
     metrics = call(setting.server, "GET", "/metrics")
     for outcome in ("delivered", "failed", "dead"):
         assert f'evenhand_webhooks_total{{outcome="{outcome}"}} ' in metrics
@@ -142,10 +170,8 @@ def test_redirects_are_not_followed(setting: Setting) -> None:
     setting.hook()
     setting.receiver.behave = lambda got: 307
     setting.remove(setting.world.case())
-    setting.receiver.wait(1)
-    time.sleep(0.7)
-    assert [got.path for got in setting.receiver.got] == ["/hook"]
-    assert setting.deliveries()[0].problem == "status 307"
+    setting.problem("status 307")
+    assert {got.path for got in setting.receiver.got} == {"/hook"}
 
 
 def test_a_hook_that_hangs_or_is_not_there_holds_up_no_other(setting: Setting) -> None:
@@ -160,12 +186,12 @@ def test_a_hook_that_hangs_or_is_not_there_holds_up_no_other(setting: Setting) -
         setting.hook(slow.url)
         setting.hook("http://127.0.0.1:1/")
         setting.hook()
-        began = time.monotonic()
         for _ in range(3):
             setting.remove(setting.world.case())
         setting.receiver.wait(3)
-        assert time.monotonic() - began < sending.TIMEOUT_SECONDS
-        deadline = time.monotonic() + 20
+        # All three came while the first of those that hang was still waited for.
+        assert all(row.problem != "no answer in 10 seconds" for row in setting.deliveries())
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not any(
             row.problem == "no answer in 10 seconds" for row in setting.deliveries()
         ):
@@ -179,7 +205,7 @@ def test_a_removed_hook_is_told_nothing_more(setting: Setting) -> None:
     hook = setting.hook()
     setting.receiver.behave = lambda got: 500
     setting.remove(setting.world.case())
-    setting.receiver.wait(1)
+    setting.problem("status 500")
     call(setting.server, "DELETE", f"{setting.hooks}/{hook['id']}")
     setting.remove(setting.world.case())
     time.sleep(0.7)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from serving.moderation import appeals, decisions, statements
 from serving.moderation.decisions import REASONS, By
 from serving.moderation.records import CATEGORIES, COUNTRIES, Record
 from serving.moderation.tables import Case, Decision, Report
+from serving.store import now
 from tests.serving.moderation.conftest import Service
 from tests.serving.moderation.test_appeals import filed, settled
 from tests.serving.moderation.test_decisions import KEY, decided, refused
@@ -100,7 +101,10 @@ def test_what_removed_nothing_has_no_statement(world: World) -> None:
 def test_an_overturned_removal_has_an_end(world: World) -> None:
     made = decided(world, world.case(), "remove")
     settled(world, filed(world, made), "overturned")
-    assert stated(world, made)["end_date_visibility_restriction"] == date.today().isoformat()
+    with world.store.session() as session:
+        ended = session.get_one(Decision, made).overturned_at
+    assert ended and abs(now() - ended) < timedelta(hours=1)
+    assert stated(world, made)["end_date_visibility_restriction"] == ended.astimezone(UTC).date().isoformat()
     assert appeals.RESTRICTIONS == ("remove", "reject")
 
 

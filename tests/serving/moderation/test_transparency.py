@@ -11,7 +11,11 @@ from tests.serving.moderation.test_appeals import filed, settled
 from tests.serving.moderation.test_decisions import KEY, decided
 from tests.serving.moderation.world import World
 
-TODAY = datetime.now(UTC).date()
+
+def around() -> tuple[date, date]:
+    """Yesterday and tomorrow: a period that holds what was just done, though the day may end meanwhile."""
+    today = datetime.now(UTC).date()
+    return today - timedelta(days=1), today + timedelta(days=1)
 
 
 def populated(world: World) -> None:
@@ -39,9 +43,10 @@ def populated(world: World) -> None:
 
 def test_the_counts_of_a_period(world: World) -> None:
     populated(world)
+    first, last = around()
     with world.store.session() as session:
-        found = transparency.counts(session, world.site, TODAY, TODAY)
-        never = transparency.counts(session, world.site, date(2020, 1, 1), TODAY - timedelta(days=1))
+        found = transparency.counts(session, world.site, first, last)
+        never = transparency.counts(session, world.site, date(2020, 1, 1), first - timedelta(days=1))
     assert found.reports == {"abusive": 9}
     assert [(row.action, row.reason, row.automated, row.count) for row in found.decisions] == [
         ("keep", None, False, 1), ("remove", "abusive", False, 3), ("reject", None, True, 1),
@@ -56,7 +61,8 @@ def test_the_counts_of_a_period(world: World) -> None:
 def test_over_http_as_json_and_csv(served: Service) -> None:
     world = served.world()
     populated(world)
-    path = f"/v1/transparency?site={world.site}&from={TODAY}&to={TODAY}"
+    first, last = around()
+    path = f"/v1/transparency?site={world.site}&from={first}&to={last}"
     found = served.call("GET", path)
     rows = list(csv.DictReader(io.StringIO(served.call("GET", path + "&format=csv"))))
     decided = {
@@ -69,7 +75,7 @@ def test_over_http_as_json_and_csv(served: Service) -> None:
         for row in found["decisions"]
     }
     assert [row["value"] for row in rows if row["what"] == "overturned"] == ["1"]
-    backwards = f"/v1/transparency?site={world.site}&from={TODAY}&to=2020-01-01"
+    backwards = f"/v1/transparency?site={world.site}&from={first}&to=2020-01-01"
     assert served.call("GET", backwards, status=422)["field"] == "to"
-    assert served.call("GET", f"/v1/transparency?site={world.site}&to={TODAY}", status=422)["field"] == "from"
+    assert served.call("GET", f"/v1/transparency?site={world.site}&to={last}", status=422)["field"] == "from"
     assert served.call("GET", path.replace(world.site, "nowhere"), status=404)["code"] == "unknown_site"

@@ -26,7 +26,7 @@ def decisions(count: int, truth: Weights, seed: int = 1) -> list[Decided]:
     return found
 
 
-OTHER = Weights(-1.0, 0.4, 1.5, 0.7)
+OTHER = Weights(-1.0, 0.4, 1.5, 0.2)
 
 
 def test_few_decisions_fit_nothing() -> None:
