@@ -113,9 +113,11 @@ def test_keys_are_made_listed_and_revoked_while_the_service_runs(keys: Keys) -> 
     assert post(keys.server, ANALYZE, comment(), f"?key={secret}").status_code == 200, "a new key works at once"
     keys.command("revoke", key_id)
     revoked = time.monotonic()
+    asked = revoked
     while post(keys.server, ANALYZE, comment(), f"?key={secret}").status_code == 200:
-        assert time.monotonic() - revoked < 3
+        assert asked - revoked < 3  # when it was asked: a busy machine may take its time to answer
         time.sleep(0.1)
+        asked = time.monotonic()
     google_error(post(keys.server, ANALYZE, comment(), f"?key={secret}"), 400)
     line = next(line for line in keys.command("list")[0].splitlines() if "Coral" in line)
     assert len(re.findall(r"\d{4}-\d\d-\d\d", line)) == 2, "made and revoked"

@@ -233,7 +233,7 @@ def test_a_batch_is_read_or_refused(kind: str, body: bytes) -> None:
     ids=["empty parts", "empty lines", "a folded header", "nested"],
 )
 def test_a_batch_takes_time_by_its_size_alone(body: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # others' work does not count
     with pytest.raises(PerspectiveError):
         batch.read("multipart/mixed; boundary=b", body)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
