@@ -43,6 +43,7 @@ from training.corpus import Corpus, Span
 from training.encoder import locate
 from training.metrics import auc, mean_auc
 from training.network import Network
+from training.probe import refit
 from training.recipe import Recipe, RecipeError, Train, load
 from training.settings import Settings
 from training.splits import uniform
@@ -371,6 +372,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         assert isinstance(best, Network)
         if settings.mix:
             network.inherit(best, before[0] / "network", corpus.attributes(before[0] / "data"), settings.mix)
+        refit(best, encoded, settings.batch_tokens)
         network.save(best, folder)
         tokenizer.save_pretrained(folder)
         record.write(directory, "train", recipe, prepared["data_fingerprint"], results)
