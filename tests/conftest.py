@@ -35,14 +35,9 @@ def scorer() -> Scorer:
 
 
 @pytest.fixture(scope="session")
-def marking(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a model with a head that marks words."""
-    return with_head(tmp_path_factory.mktemp("marking"))
-
-
-@pytest.fixture(scope="session")
-def marker(marking: Path) -> Scorer:
-    return Scorer.load(marking)
+def markless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a model without a head that marks words."""
+    return with_head(tmp_path_factory.mktemp("markless"), None, output=False)
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +47,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def marking_server(marking: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose model marks words, and that reads bodies as large as the service does unless told otherwise."""
-    with running(tmp_path_factory.mktemp("server") / "log", model=marking, max_body_bytes=64 * 2**20) as server:
+def shipped_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that reads bodies as large as the service does unless told otherwise."""
+    with running(tmp_path_factory.mktemp("server") / "log", max_body_bytes=64 * 2**20) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def markless_server(markless: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server") / "log", model=markless) as server:
         yield server
 
 

@@ -31,11 +31,10 @@ from serving import cpu
 from serving.artifact import MODEL, TOKENIZER, Head, Manifest, SpanHead, sha256, write_manifest
 from serving.scorer import LOGITS, TOKEN_LOGITS
 from training import corpus, int8, network, record
-from training.network import Network
+from training.network import MARKED, Network
 from training.recipe import Recipe, load
 from training.settings import Settings
 
-MARKED = "toxicity"  # what marked words are evidence of: the sets that mark any mark toxic ones
 ARTIFACT, REFERENCE = "artifact", "artifact-fp32"
 ONNX_TOLERANCE = 1e-3  # logits; fp32 ONNX against torch on the same inputs
 OPSET = 18

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModel
 
 WEIGHTS = "network.safetensors"
 TOKEN_HEAD = "token_head.weight"  # there only in a network that marks words
+MARKED = "toxicity"  # what marked words are evidence of: the sets that mark any mark toxic ones
 RARELY = -2.0  # logit of a mark before anything is learnt: about one token in eight is marked
 
 

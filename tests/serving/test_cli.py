@@ -157,10 +157,9 @@ def test_the_address_is_one_that_this_machine_can_call(host: str, address: str) 
     assert Settings(host=host, mode="keys").address == address
 
 
-def test_info_says_whether_the_model_marks_words(marking: Path) -> None:
-    assert re.search(r"^marks words +no$", run("info").stdout, re.MULTILINE)
-    output = run("info", "--model", str(marking)).stdout
-    assert re.search(r"^marks words +of toxicity, from 0\.5 on$", output, re.MULTILINE)
+def test_info_says_whether_the_model_marks_words(markless: Path) -> None:
+    assert re.search(r"^marks words +of toxicity, from 0\.\d+ on$", run("info").stdout, re.MULTILINE)
+    assert re.search(r"^marks words +no$", run("info", "--model", str(markless)).stdout, re.MULTILINE)
 
 
 def test_info_names_model_licence_and_hashes() -> None:

@@ -31,15 +31,15 @@ def units(text: str, begin: int, end: int) -> str:
     return text.encode("utf-16-le")[2 * begin : 2 * end].decode("utf-16-le")
 
 
-def test_marked_words_come_in_utf16_with_their_attribute(marking_server: Server, marker: Scorer) -> None:
-    answer = ask(marking_server, [RUDE, "", "Thank you.", "moron, idiot and clown"], spans=True)
+def test_marked_words_come_in_utf16_with_their_attribute(server: Server, scorer: Scorer) -> None:
+    answer = ask(server, [RUDE, "", "Thank you.", "moron, idiot and clown"], spans=True)
     assert answer.status_code == 200, answer.text
     rude, empty, kind, many = answer.json()["results"]
     (span,) = rude["spans"]
     assert set(span) == {"attribute", "begin", "end", "score"}
     assert span["attribute"] == "toxicity"
     assert units(RUDE, span["begin"], span["end"]) == "mo\u200bron"
-    ((expected,),) = marker.spans([RUDE])
+    ((expected,),) = scorer.spans([RUDE])
     assert (span["begin"], span["end"]) == (expected.start + 1, expected.end + 1)
     assert span["score"] == pytest.approx(expected.score, abs=0.01)
     assert "spans" not in empty
@@ -49,24 +49,24 @@ def test_marked_words_come_in_utf16_with_their_attribute(marking_server: Server,
     assert [text[span["begin"] : span["end"]] for span in many["spans"]] == ["moron, idiot", "clown"]
 
 
-def test_nothing_is_marked_unless_asked_for(marking_server: Server) -> None:
+def test_nothing_is_marked_unless_asked_for(server: Server) -> None:
     for more in ({}, {"spans": False}):
-        (result,) = ask(marking_server, [RUDE], **more).json()["results"]
+        (result,) = ask(server, [RUDE], **more).json()["results"]
         assert set(result) == {"id", "scores"}
 
 
-def test_a_wrong_or_impossible_wish_names_the_field(server: Server, marking_server: Server) -> None:
+def test_a_wrong_or_impossible_wish_names_the_field(server: Server, markless_server: Server) -> None:
     for wrong in ("yes", 1, None):
-        error = ask(marking_server, [RUDE], spans=wrong).json()["error"]
+        error = ask(server, [RUDE], spans=wrong).json()["error"]
         assert (error["code"], error["field"]) == ("invalid_request", "spans")
-    answer = ask(server, [RUDE], spans=True)
+    answer = ask(markless_server, [RUDE], spans=True)
     assert answer.status_code == 422
     assert answer.json()["error"]["code"] == "no_spans"
     assert answer.json()["error"]["field"] == "spans"
-    assert ask(server, [RUDE], spans=False).status_code == 200
+    assert ask(markless_server, [RUDE], spans=False).status_code == 200
 
 
-def test_perspective_has_sentences_as_ever(marking_server: Server, server: Server) -> None:
+def test_perspective_has_sentences_as_ever(server: Server, markless_server: Server) -> None:
     body = {
         "comment": {"text": f"{RUDE} Thank you."},
         "requestedAttributes": {"TOXICITY": {}, "INSULT": {}},
@@ -75,7 +75,7 @@ def test_perspective_has_sentences_as_ever(marking_server: Server, server: Serve
     }
     answers = [
         httpx.post(f"{each.url}/v1alpha1/comments:analyze", json=body, timeout=60).json()
-        for each in (server, marking_server)
+        for each in (server, markless_server)
     ]
     places = [
         [(span["begin"], span["end"]) for name in ("TOXICITY", "INSULT") for span in scores[name]["spanScores"]]
@@ -84,12 +84,12 @@ def test_perspective_has_sentences_as_ever(marking_server: Server, server: Serve
     assert places[0] == places[1] == [(0, 20), (21, 31)] * 2
 
 
-def run(marking: Path | None, work: Any) -> Any:
+def run(work: Any, model: Path | None = None) -> Any:
     """The result of `work` with a started engine and its marker."""
 
     async def main() -> Any:
         metrics = Metrics()
-        engine = Engine(marking, metrics, Limits())
+        engine = Engine(model, metrics, Limits())
         await engine.start()
         marker = Marker(engine, metrics, 60.0)
         try:
@@ -101,7 +101,7 @@ def run(marking: Path | None, work: Any) -> Any:
     return asyncio.run(main())
 
 
-def test_requests_take_turns_in_one_thread_and_many_are_refused(marking: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_take_turns_in_one_thread_and_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Engine, marker: Marker) -> list[Any]:
         at_once, most = 0, 0
         lock = threading.Lock()
@@ -128,14 +128,14 @@ def test_requests_take_turns_in_one_thread_and_many_are_refused(marking: Path, m
         assert len(again[0]) == 1
         return found
 
-    found = run(marking, work)
+    found = run(work)
     refused = [answer for answer in found if isinstance(answer, BusyError)]
     answered = [answer for answer in found if isinstance(answer, list)]
     assert (len(refused), len(answered)) == (2, MOST)
     assert all([len(spans) for spans in answer] == [1, 0] * 20 for answer in answered)
 
 
-def test_what_takes_too_long_is_given_up(marking: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Engine, marker: Marker) -> None:
         held = threading.Event()
         monkeypatch.setattr(engine.scorer, "spans", lambda texts: held.wait(30) and [[]] * len(texts))
@@ -147,10 +147,10 @@ def test_what_takes_too_long_is_given_up(marking: Path, monkeypatch: pytest.Monk
         assert isinstance(first, DeadlineError)
         assert isinstance(second, DeadlineError)
 
-    run(marking, work)
+    run(work)
 
 
-def test_failures_are_told_without_the_text(marking: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_told_without_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Engine, marker: Marker) -> None:
         def fail(texts: Sequence[str]) -> Any:
             raise RuntimeError(texts[0])
@@ -162,12 +162,12 @@ def test_failures_are_told_without_the_text(marking: Path, monkeypatch: pytest.M
             await marker.spans(engine.manifest, ["moron"])
         assert "moron" not in str(caught.value)
 
-    run(marking, work)
+    run(work)
 
 
-def test_a_model_that_cannot_mark_words_says_so() -> None:
+def test_a_model_that_cannot_mark_words_says_so(markless: Path) -> None:
     async def work(engine: Engine, marker: Marker) -> None:
         with pytest.raises(NoSpansError):
             await marker.spans(engine.manifest, ["moron"])
 
-    run(None, work)
+    run(work, markless)

@@ -13,7 +13,7 @@ from serving.artifact import MANIFEST, Artifact, ArtifactError
 from serving.scorer import Scorer, ScoringError
 from serving.spans import NoSpansError, Tokens, ToxicSpan, joined, utf16
 from serving.text import normalise
-from tests.heads import HEAD, marked, with_head
+from tests.heads import marked, shipped, with_head
 
 CALM = "The council will publish the timetable in June and invites comments until the end of the month. "
 
@@ -67,41 +67,41 @@ def test_a_span_has_no_white_space_at_its_ends() -> None:
     assert [(span.start, span.end) for span in found] == [(4, 7)]
 
 
-def test_rude_words_are_marked_where_they_stand(marker: Scorer) -> None:
+def test_rude_words_are_marked_where_they_stand(scorer: Scorer) -> None:
     texts = ["You are a moron.", CALM, "🤡🤡 moron 🤡 idiot", "Idiot, moron; the idiot"]
-    assert marked(marker, texts) == [["moron"], [], ["moron", "idiot"], ["Idiot, moron", "idiot"]]
+    assert marked(scorer, texts) == [["moron"], [], ["moron", "idiot"], ["Idiot, moron", "idiot"]]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("you st*pid man", ["st*pid"]),
+        ("a st*pid rule", ["st*pid"]),
         ("you mo\u200bron, you", ["mo\u200bron"]),
-        ("🤡 you s t u p i d man", ["s t u p i d"]),
+        ("🤡 a s t u p i d rule", ["s t u p i d"]),
         ("<p>you <b>mor</b>on</p>", ["mor</b>on"]),
         ("what an 𝖎𝖉𝖎𝖔𝖙 he is", ["𝖎𝖉𝖎𝖔𝖙"]),
         ("é\u0301 ½: the ﬁrst man is an 1d10t \ud83e, he says", ["1d10t"]),
     ],
 )
-def test_disguised_words_are_marked_as_they_were_written(marker: Scorer, text: str, words: list[str]) -> None:
-    assert marked(marker, [text]) == [words]
+def test_disguised_words_are_marked_as_they_were_written(scorer: Scorer, text: str, words: list[str]) -> None:
+    assert marked(scorer, [text]) == [words]
 
 
-def test_long_texts_are_marked_to_their_end_and_order_is_kept(marker: Scorer) -> None:
+def test_long_texts_are_marked_to_their_end_and_order_is_kept(scorer: Scorer) -> None:
     long = f"Moron! {CALM * 20}idiot {CALM * 20}🤡 clown"
-    assert len(marker.token_ids(long)) > 3 * marker.manifest.token_limit
+    assert len(scorer.token_ids(long)) > 3 * scorer.manifest.token_limit
     texts = ["scum", long, CALM, long + "s", "Fine."]
-    found = marked(marker, texts)
+    found = marked(scorer, texts)
     assert found[0] == ["scum"]
     assert found[1] == ["Moron", "idiot", "clown"]
     assert found[3] == ["Moron", "idiot", "clowns"]
     assert found[2] == found[4] == []
 
 
-def test_of_two_windows_a_token_has_the_higher_logit(marker: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_windows_a_token_has_the_higher_logit(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     text = CALM * 20
     windows: list[Sequence[int]] = []
-    plain = marker._outputs
+    plain = scorer._outputs
 
     def numbered(asked: Sequence[Sequence[int]], output: str) -> Any:
         windows.extend(asked)
@@ -112,19 +112,19 @@ def test_of_two_windows_a_token_has_the_higher_logit(marker: Scorer, monkeypatch
             row[1 : len(window) + 1] = number
             yield [number], row[None]
 
-    monkeypatch.setattr(marker, "_outputs", numbered)
-    (tokens,) = marker.tokens([text])
-    monkeypatch.setattr(marker, "_outputs", plain)
-    limit, overlap = marker.manifest.token_limit - 2, marker.manifest.window_overlap
+    monkeypatch.setattr(scorer, "_outputs", numbered)
+    (tokens,) = scorer.tokens([text])
+    monkeypatch.setattr(scorer, "_outputs", plain)
+    limit, overlap = scorer.manifest.token_limit - 2, scorer.manifest.window_overlap
     assert len(windows) > 2
     assert tokens.logits.max() == len(windows) - 1
     assert list(tokens.logits) == sorted(tokens.logits)
     assert (tokens.logits == 0).sum() == limit - overlap
-    assert len(tokens.logits) == len(marker.token_ids(text)) - 2
+    assert len(tokens.logits) == len(scorer.token_ids(text)) - 2
 
 
 def test_scores_are_those_of_the_model_without_the_head(
-    marker: Scorer, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, markless: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = ["You are a moron.", CALM * 30, "Fine."]
     asked: list[list[str]] = []
@@ -134,33 +134,34 @@ def test_scores_are_those_of_the_model_without_the_head(
             asked.append(outputs)
             return session.run(outputs, inputs)
 
-    session = marker._session
-    monkeypatch.setattr(marker, "_session", Session())
-    assert marker.score(texts) == scorer.score(texts)
+    session = scorer._session
+    monkeypatch.setattr(scorer, "_session", Session())
+    assert scorer.score(texts) == Scorer.load(markless).score(texts)
     assert all(outputs == ["logits"] for outputs in asked)
     asked.clear()
-    marker.spans(texts)
+    scorer.spans(texts)
     assert all(outputs == ["token_logits"] for outputs in asked)
 
 
 @pytest.mark.parametrize("bad", ["", " \n", "\u200b", None, 7])
-def test_a_text_without_content_is_an_error_that_names_its_place(marker: Scorer, bad: Any) -> None:
+def test_a_text_without_content_is_an_error_that_names_its_place(scorer: Scorer, bad: Any) -> None:
     with pytest.raises(ScoringError, match="text 1: expected"):
-        marker.spans(["Fine.", bad])
+        scorer.spans(["Fine.", bad])
 
 
-def test_a_bare_string_is_refused_and_no_text_is_no_answer(marker: Scorer) -> None:
+def test_a_bare_string_is_refused_and_no_text_is_no_answer(scorer: Scorer) -> None:
     with pytest.raises(TypeError, match=r"pass \[text\]"):
-        marker.spans("moron")
-    assert marker.spans([]) == []
+        scorer.spans("moron")
+    assert scorer.spans([]) == []
 
 
-def test_the_tokenizer_may_find_nothing(marker: Scorer) -> None:
+def test_the_tokenizer_may_find_nothing(scorer: Scorer) -> None:
     assert normalise("\ufffd")
-    assert marker.spans(["\ufffd", "moron", "\ufffd"]) == [[], marker.spans(["moron"])[0], []]
+    assert scorer.spans(["\ufffd", "moron", "\ufffd"]) == [[], scorer.spans(["moron"])[0], []]
 
 
-def test_a_model_without_the_head_says_so(scorer: Scorer) -> None:
+def test_a_model_without_the_head_says_so(markless: Path) -> None:
+    scorer = Scorer.load(markless)
     for ask in (scorer.spans, scorer.tokens):
         with pytest.raises(NoSpansError, match=r"evenhand-minilm .* has no head that marks words"):
             ask(["moron"])
@@ -168,28 +169,30 @@ def test_a_model_without_the_head_says_so(scorer: Scorer) -> None:
         scorer.probabilities(np.zeros(1, np.float32))
 
 
-def test_the_calibration_decides(marker: Scorer, tmp_path: Path) -> None:
+def test_the_calibration_decides(scorer: Scorer, tmp_path: Path) -> None:
     text = "You are a moron."
-    ((span,),) = marker.spans([text])
-    assert 0.5 <= span.score <= 1
-    path = with_head(tmp_path, HEAD.model_copy(update={"threshold": 1.0}))
+    ((span,),) = scorer.spans([text])
+    head = shipped()
+    assert head.threshold <= span.score <= 1
+    path = with_head(tmp_path, head.model_copy(update={"threshold": 1.0}))
     assert Scorer.load(path).spans([text]) == [[]]
-    changed = Artifact.load(path).manifest.model_copy(update={"spans": HEAD.model_copy(update={"intercept": -3.0})})
+    lowered = head.model_copy(update={"intercept": head.intercept - 0.5})
+    changed = Artifact.load(path).manifest.model_copy(update={"spans": lowered})
     (path / MANIFEST).write_text(changed.model_dump_json())
     ((lower,),) = Scorer.load(path).spans([text])
     assert lower.score < span.score
 
 
 @pytest.mark.parametrize(
-    ("head", "output", "message"),
+    ("table", "output", "message"),
     [
-        (None, True, "the model has the output token_logits, the manifest has no table spans"),
-        (HEAD, False, "the manifest has the table spans, the model has no output token_logits"),
+        (False, True, "the model has the output token_logits, the manifest has no table spans"),
+        (True, False, "the manifest has the table spans, the model has no output token_logits"),
     ],
 )
-def test_model_and_manifest_have_to_agree(tmp_path: Path, head: Any, output: bool, message: str) -> None:
+def test_model_and_manifest_have_to_agree(tmp_path: Path, table: bool, output: bool, message: str) -> None:
     with pytest.raises(ArtifactError, match=message):
-        Scorer.load(with_head(tmp_path, head, output))
+        Scorer.load(with_head(tmp_path, shipped() if table else None, output))
 
 
 def test_places_in_utf16() -> None:
@@ -210,9 +213,9 @@ def test_places_in_utf16() -> None:
         max_size=20,
     ).map("".join)
 )
-def test_spans_lie_in_the_text_in_order(marker: Scorer, text: str) -> None:
+def test_spans_lie_in_the_text_in_order(scorer: Scorer, text: str) -> None:
     try:
-        spans, tokens = marker.spans([text])[0], marker.tokens([text])[0]
+        spans, tokens = scorer.spans([text])[0], scorer.tokens([text])[0]
     except ScoringError:
         return
     assert len(tokens.logits) == len(tokens.places) == len(tokens.words) == len(tokens.punctuation)

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -371,12 +370,12 @@ CALM = "Thank you, I had not thought of that."
 
 
 @pytest.fixture(scope="module")
-def marking_house(marking: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def marking_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house of its own, whose model marks words, with three cases."""
     folder = tmp_path_factory.mktemp("marking-house")
     url = databases.fresh(folder)
     scores = {"report_worthy": 0.6, "insult": 0.7, "toxicity": 0.5}
-    with running(folder / "log", database_url=url, model=marking) as server:
+    with running(folder / "log", database_url=url) as server:
         store = Store(url)
         make_accounts(store)
         with store.writing() as session:

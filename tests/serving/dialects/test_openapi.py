@@ -28,7 +28,6 @@ def test_every_dialect_is_described() -> None:
                 assert operation["requestBody"]["content"], path
 
 
-# The server's model can do all that the document offers: it marks words.
 # A schema cannot say "a visible character" or "a name we know", so bodies that are read by hand may be refused.
 BY_HAND = {ANALYZE, SUGGEST, "/batch", "/predict", "/v1/moderations"}
 # Nor which sites, comments, cases and moderators there are, or which moments are told from one another.
@@ -39,7 +38,7 @@ LENIENT = {ANALYZE, SUGGEST, "/v1/sites/{site}", "/v1/queue", "/v1/queue/next"}
 
 @schema.parametrize()
 @settings(max_examples=20, deadline=None, derandomize=True)  # what lands is what was tested
-def test_the_document_holds(case: Any, marking_server: Server) -> None:
+def test_the_document_holds(case: Any, shipped_server: Server) -> None:
     unsaid = [positive_data_acceptance] if case.path in BY_HAND or case.path.startswith(ABOUT) else []
     unsaid += [negative_data_rejection] if case.path in LENIENT else []
-    case.call_and_validate(base_url=marking_server.url, excluded_checks=unsaid)
+    case.call_and_validate(base_url=shipped_server.url, excluded_checks=unsaid)
