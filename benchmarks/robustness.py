@@ -19,7 +19,6 @@ if __name__ == "__main__":  # a script's own folder comes first, where http.py w
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -135,19 +134,6 @@ def scunthorpe(exam: Exam) -> dict[str, Any]:
     return result
 
 
-def clean_changes(rows: Corpus) -> dict[str, Any]:
-    """What the normal form costs and how many of real comments it changes beyond NFKC and white space."""
-    began = time.process_time()
-    normal = [normalise(text) for text in rows.texts]
-    spent = time.process_time() - began
-    changed = [a != b for a, b in zip(normal, rows.texts, strict=True)]
-    return {
-        "rows": len(rows),
-        "changed": round(float(np.mean(changed)), 4),
-        "microseconds": round(1e6 * spent / len(rows), 1),
-    }
-
-
 def main() -> None:
     """Prints and writes the losses."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -173,8 +159,6 @@ def main() -> None:
     console.print(table)
     words = scunthorpe(exam)
     console.print(words)
-    changes = clean_changes(source)
-    console.print(changes)
     if options.split == "test" and list(options.only) == [*WORDS, *TEXTS]:
         result = {
             "attribute": ATTRIBUTE,
@@ -189,7 +173,6 @@ def main() -> None:
             "clean": clean,
             "perturbations": found,
             "innocent_words": words,
-            "normal_form": changes,
         }
         console.print(f"written to {exam.report(folder, 'robustness', result)}")
 

@@ -18,7 +18,7 @@ from serving.scorer import Scorer
 from serving.spans import NoSpansError
 from tests.service import Server
 
-RUDE = "🤡 You are a mo\u200bron."
+RUDE = "🤡 what a mo\u200bron he is."
 
 
 def ask(server: Server, texts: Sequence[Any], **more: Any) -> httpx.Response:
@@ -81,7 +81,7 @@ def test_perspective_has_sentences_as_ever(server: Server, markless_server: Serv
         [(span["begin"], span["end"]) for name in ("TOXICITY", "INSULT") for span in scores[name]["spanScores"]]
         for scores in (answer["attributeScores"] for answer in answers)
     ]
-    assert places[0] == places[1] == [(0, 20), (21, 31)] * 2
+    assert places[0] == places[1] == [(0, 23), (24, 34)] * 2
 
 
 def run(work: Any, model: Path | None = None) -> Any:

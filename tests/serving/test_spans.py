@@ -88,14 +88,11 @@ def test_disguised_words_are_marked_as_they_were_written(scorer: Scorer, text: s
 
 
 def test_long_texts_are_marked_to_their_end_and_order_is_kept(scorer: Scorer) -> None:
-    long = f"Moron! {CALM * 20}idiot {CALM * 20}🤡 clown"
+    long = f"You moron! {CALM * 20}You are an idiot. {CALM * 20}🤡 What a clown"
     assert len(scorer.token_ids(long)) > 3 * scorer.manifest.token_limit
     texts = ["scum", long, CALM, long + "s", "Fine."]
     found = marked(scorer, texts)
-    assert found[0] == ["scum"]
-    assert found[1] == ["Moron", "idiot", "clown"]
-    assert found[3] == ["Moron", "idiot", "clowns"]
-    assert found[2] == found[4] == []
+    assert found == [["scum"], ["moron", "idiot", "clown"], [], ["moron", "idiot", "clowns"], []]
 
 
 def test_of_two_windows_a_token_has_the_higher_logit(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:

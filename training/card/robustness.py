@@ -26,7 +26,7 @@ def robustness(result: Mapping[str, Any]) -> str:
         )
         for item in result["perturbations"]
     ]
-    words, form = result["innocent_words"], result["normal_form"]
+    words = result["innocent_words"]
     raised = "; ".join(
         f"`{name}` {', '.join(item['raised']) or 'none'} (at most {item['most']:+.3f})"
         for name, item in words["attributes"].items()
@@ -43,9 +43,7 @@ def robustness(result: Mapping[str, Any]) -> str:
         + KNOWN
         + "\n\n"
         + table(("perturbation", "AUC", "lost", "bar", "undone", "toxic scores move", "harmless ones"), rows)
-        + f"\n\nThe normal form changes {percent(form['changed'], 1)} of {form['rows']:,} clean comments "
-        "(stretched letters, "
-        f"mostly).\n\nScunthorpe: {words['words']} innocent words that contain others, in {words['sentences']} "
+        + f"\n\nScunthorpe: {words['words']} innocent words that contain others, in {words['sentences']} "
         "innocent "
         f"sentences; raised by more than {words['raised_by']:g} over\nplain words in the same sentences: {raised}."
     )

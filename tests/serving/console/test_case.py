@@ -324,8 +324,8 @@ def test_a_case_shows_what_there_is_to_know(house: House, chromium: Browser) -> 
     alike = page.locator(".precedents li")
     expect(alike.filter(has_text="Shut your mouth")).to_contain_text("same author")
     expect(alike.filter(has_text="scores differ by").first).to_be_visible()
-    assert page.locator("mark").count() == 0  # nothing can tell which words: so nothing is said about them
-    assert "Marked" not in page.locator("main").inner_text()
+    assert {"liar", "fool"} <= set(page.locator("mark").all_inner_texts())
+    expect(page.locator("article.comment")).to_contain_text("Marked for toxicity by the model itself")
     check(page)
     page.locator("details.choices summary").click()
     check(page)
@@ -348,7 +348,6 @@ def test_what_was_decided_on_the_same_words_is_shown(house: House, fresh: list[s
     precedents = page.partition('class="precedents"')[2].partition("</ul>")[0]
     assert text in precedents and "removed: Spam or advertising" in precedents
     assert "much the same words: “watches”, “bogdan”, “corner”" in precedents
-    assert "is rubbish, as ever" not in precedents  # other words, and other scores
 
 
 def test_the_words_behind_a_score_are_marked_on_request(house: House, chromium: Browser) -> None:
@@ -361,7 +360,8 @@ def test_the_words_behind_a_score_are_marked_on_request(house: House, chromium: 
     assert page.locator("article.comment .text").inner_text() == whole
     check(page)
     page.goto(f"/console/cases/{house.case('c14')}?explain=nonsense")
-    assert page.locator("mark").count() == 0
+    expect(page.locator("article.comment")).to_contain_text("by the model itself")
+    expect(page.locator("article.comment")).not_to_contain_text("by leaving out each word in turn")
     page.context.close()
 
 
@@ -380,7 +380,7 @@ def marking_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         make_accounts(store)
         with store.writing() as session:
             site = sites.put(session, "bench", "The Bench", None, "command")
-            for name, text in {"rude": "You are a pathetic mo\u200bron 🤡", "tags": TAGS, "calm": CALM}.items():
+            for name, text in {"rude": "🤡 He is a pathetic mo\u200bron.", "tags": TAGS, "calm": CALM}.items():
                 submission = Submission(text=text, author=AuthorPart(id=name), story=StoryPart(id="s", title="A story"))
                 comments.submit(session, site, name, submission, Given("made", scores), now())
                 filing = Filing(reporter=ReporterPart(id=f"reader of {name}"), reason="abusive")
@@ -395,7 +395,7 @@ def test_a_model_that_marks_words_does_so_unasked(marking_house: House, chromium
     comment = page.locator("article.comment")
     assert page.locator("mark").all_inner_texts() == ["pathetic mo\u200bron"]
     expect(comment).to_contain_text("Marked for toxicity by the model itself, which learnt from people’s marks.")
-    assert comment.locator(".text").inner_text() == "You are a pathetic mo\u200bron 🤡"
+    assert comment.locator(".text").inner_text() == "🤡 He is a pathetic mo\u200bron."
     check(page)
     page.keyboard.press("w")  # the words behind another score, the highest
     page.wait_for_url("**explain=insult**")
