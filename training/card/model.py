@@ -19,7 +19,10 @@ def front(evaluation: Mapping[str, Any], artifact: Artifact) -> str:
         ("base encoder", f"`{manifest.base}`"),
         ("language", "English"),
         ("input", f"comments of any length, in windows of {manifest.token_limit} tokens"),
-        ("output", f"{len(manifest.attributes)} calibrated scores from 0 to 1"),
+        (
+            "output",
+            f"{len(manifest.attributes)} calibrated scores from 0 to 1{', and marked words' * bool(manifest.spans)}",
+        ),
         ("form", f"ONNX, int8, {size:.1f} MiB with tokenizer"),
         ("SHA-256 of the model", f"`{manifest.files[MODEL]}`"),
         ("training data fingerprint", f"`{manifest.training_data}`"),
