@@ -12,6 +12,7 @@ from training.card.markdown import table
 def front(evaluation: Mapping[str, Any], artifact: Artifact) -> str:
     """Name, licence, size and hashes."""
     manifest = artifact.manifest
+    marks = ", and marked words" if manifest.spans else ""
     size = sum((artifact.path / name).stat().st_size for name in manifest.files) / 2**20
     facts = (
         ("name and version", f"{manifest.name} {manifest.version}"),
@@ -21,7 +22,7 @@ def front(evaluation: Mapping[str, Any], artifact: Artifact) -> str:
         ("input", f"comments of any length, in windows of {manifest.token_limit} tokens"),
         (
             "output",
-            f"{len(manifest.attributes)} calibrated scores from 0 to 1{', and marked words' * bool(manifest.spans)}",
+            f"{len(manifest.attributes)} calibrated scores from 0 to 1{marks}",
         ),
         ("form", f"ONNX, int8, {size:.1f} MiB with tokenizer"),
         ("SHA-256 of the model", f"`{manifest.files[MODEL]}`"),
