@@ -21,8 +21,8 @@ def data(evaluation: Mapping[str, Any]) -> str:
     return (
         "## Data and licences\n\n"
         + table(("source", "licence", "train", "development", "test", "citation"), rows)
-        + "\n\nA comment that several sets hold is one row, counted for the set that is named first in the recipe, with "
-        "the labels and\nmarks of all."
+        + "\n\nA comment that several sets hold is one row, counted for the set that is named first in the recipe, "
+        "with the labels and\nmarks of all."
         + "\n\nKnown and left out:\n\n"
         + "\n".join(out)
         + "\n\nA row that repeats a text of an evaluation-only set, exactly or nearly, was dropped before splitting "

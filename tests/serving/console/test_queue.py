@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, expect
 
 from labels import taxonomy
+from serving.artifact import Artifact
 from serving.console.filters import LEVELS, Wanted
-from serving.moderation import moderators
+from serving.moderation import comments, moderators, sites
+from serving.moderation.comments import Given
 from serving.moderation.reasons import REASONS
+from serving.moderation.submissions import AuthorPart, StoryPart, Submission
+from serving.store import now
 from tests.serving.console.browsing import PASSWORD, check
 from tests.serving.console.conftest import House
 
@@ -68,6 +72,15 @@ def test_strong_text_is_blurred_for_those_who_chose_so(house: House, chromium: B
     expect(threat).to_have_css("filter", "none")
     mild = page.locator(".excerpt a", has_text="Closing a road")
     expect(mild).to_have_css("filter", "none")
+    with house.store.writing() as session:  # one that teaches most, whatever the others of this house do
+        submission = Submission(
+            text="They should burn that house down.",
+            author=AuthorPart(id="arsonist"),
+            story=StoryPart(id="burning", title="A house"),
+        )
+        live, scores = Artifact.load().manifest, {"report_worthy": 0.5, "threat": 0.9}
+        site = sites.find(session, "courier")
+        comments.submit(session, site, "burning", submission, Given(f"{live.name} {live.version}", scores), now())
     for path in ("batch?site=courier&attribute=threat&from=0&to=1", "teach"):
         page.goto(f"/console/{path}")
         strong = page.locator("blockquote.veiled").first
