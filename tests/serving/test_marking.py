@@ -16,6 +16,7 @@ from serving.marking import MOST, Marker
 from serving.metrics import Metrics
 from serving.scorer import Scorer
 from serving.spans import NoSpansError
+from tests.coroutines import finish
 from tests.service import Server
 
 RUDE = "🤡 what a mo\u200bron he is."
@@ -98,7 +99,7 @@ def run(work: Any, model: Path | None = None) -> Any:
             marker.stop()
             await engine.stop()
 
-    return asyncio.run(main())
+    return finish(main())
 
 
 def test_requests_take_turns_in_one_thread_and_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,15 @@ def test_f1_is_symmetric_and_within_bounds(one: list[tuple[int, int]], other: li
 
 
 def test_a_word_list_holds_what_is_marked_where_it_stands() -> None:
-    texts = ["the fool and the clown"] * 4 + ["a fool again", "a clown again", "a clown", "a clown", "a clown"]
-    marked = [[(4, 8), (17, 22)]] * 4 + [[], [], [], [], []]
+    texts = ["the fool and the clown"] * 4 + [
+        "a fool again",
+        "a clown again",
+        "a clown",
+        "a clown",
+        "a clown",
+        "a clown",
+    ]
+    marked = [[(4, 8), (17, 22)]] * 4 + [[]] * 6
     assert marks.word_list(texts, marked) == {"fool"}
 
 
@@ -48,7 +55,7 @@ def test_a_run_learns_to_mark_the_rude_words(run: Path) -> None:
     assert head is not None
     assert head.attribute == "toxicity"
     assert (head.slope, head.threshold) != (1.0, 0.5)
-    assert record.read(run, "train")["results"]["copies"] == 30
+    assert record.read(run, "train")["results"]["copies"] == 28  # of 30: the normal form undoes two disguises
     marked = corpus.marks(run / "data", "test")
     rows = corpus.read(run / "data", "test", ())
     texts = dict(zip(rows.keys, rows.texts, strict=True))

@@ -108,9 +108,9 @@ def test_evaluation_texts_were_kept_out(trained: Path) -> None:
 def test_training_says_what_it_does(trained: Path) -> None:
     log = (trained.parent / "train.log").read_text(encoding="utf-8")
     settings = ("'batch_tokens': 640", "'learning_rate': 0.002", "seed 11")
-    derived = ("17 attributes have labels", "56 steps", "1 process(es), 1 thread(s)")
-    progress = ("100%|", "56/56", "tokens_per_second", "minutes_left", "eval_auc_incivility")
-    summary = ("56 of 56 steps, best mean AUC ", f"{trained}")
+    derived = ("17 attributes have labels", "68 steps", "1 process(es), 1 thread(s)")
+    progress = ("100%|", "68/68", "tokens_per_second", "minutes_left", "eval_auc_incivility")
+    summary = ("68 of 68 steps, best mean AUC ", f"{trained}")
     for said in (*settings, *derived, *progress, *summary):
         assert said in log.replace("\n", " ") or said in log
 
@@ -220,7 +220,7 @@ def test_interrupted_run_ends_with_the_same_weights(world: World, trained: Path,
     # Between two evaluations, with dropout: batches, optimiser, schedule and random state all go on.
     first = world.run("training.train", world.recipe(), "--runs-dir", tmp_path, "--stop-after", 17)
     assert first.returncode == 0, first.stderr
-    assert "17 of 56 steps" in first.stdout
+    assert "17 of 68 steps" in first.stdout
     assert not (folder / "network").exists()
     second = world.run("training.train", world.recipe(), "--runs-dir", tmp_path)
     assert second.returncode == 0, second.stderr
@@ -233,11 +233,11 @@ def test_patience_counts_on_after_an_interruption(world: World, trained: Path, t
     # Nothing is learned, so the first evaluation stays the best, and the third is the second without a gain.
     recipe = load(world.recipe("idle", learning_rate=1e-12, evaluations=8, patience=2))
     whole, parts = prepared(trained, tmp_path / "whole"), prepared(trained, tmp_path / "parts")
-    assert train(recipe, whole)["steps"] == 21
+    assert train(recipe, whole)["steps"] == 24
     assert train(recipe, parts, stop_after=15)["steps"] == 15
-    assert train(recipe, parts)["steps"] == 21
+    assert train(recipe, parts)["steps"] == 24
     # It is finished: another call trains no further.
-    assert train(recipe, parts)["steps"] == 21
+    assert train(recipe, parts)["steps"] == 24
 
 
 def test_checkpoints_of_another_run_are_refused(world: World, trained: Path, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_two_processes_train_together(world: World, trained: Path, tmp_path: Pat
     done = world.run(*torchrun, world.recipe(), "--runs-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 process(es)" in done.stderr
-    assert record.read(folder, "train")["results"]["steps"] == 28
+    assert record.read(folder, "train")["results"]["steps"] == 34
     start, end = load_file(world.folder / "encoder" / "model.safetensors"), weights(folder)
     assert all(value.isfinite().all() for value in end.values())
     moved = [name for name in start if not torch.equal(start[name], end[f"encoder.{name}"])]

@@ -18,6 +18,7 @@ SECTIONS: dict[str, type[recipe.Part]] = {
     "`[prepare]`": recipe.Prepare,
     "`[[prepare.sources]]`": recipe.SourceChoice,
     "`[train]`": recipe.Train,
+    "`[train.augment]`": recipe.Augment,
     "`[export]`": recipe.Export,
     "`[calibrate]`": recipe.Calibrate,
     "`[evaluate]`": recipe.Evaluate,

@@ -197,6 +197,11 @@ def test_m_a_page_elsewhere_may_call(server: Server) -> None:
     assert "access-control-allow-origin" not in native.headers
 
 
+def rounded(answers: dict[str, Any]) -> Any:
+    """The answers with numbers to six digits."""
+    return json.loads(json.dumps(answers), parse_float=lambda digits: round(float(digits), 6))
+
+
 def test_n_a_batch_whose_ids_are_whole_comments(server: Server) -> None:
     texts = ["Well, " + "this is rather long, 100% ünïcode. " * 40, "Short\nand broken. " + RUDE]
     answers: dict[str, Any] = {}
@@ -209,7 +214,10 @@ def test_n_a_batch_whose_ids_are_whole_comments(server: Server) -> None:
         for text in texts:
             batch.add(client.comments().analyze(body=comment(text, spanAnnotations=True)), request_id=quote(text))
         batch.execute()
-    assert answers == {quote(text): analyzed(server, comment(text, spanAnnotations=True)) for text in texts}
+    # One sentence in batches of several shapes: its scores may differ in the last of eight digits.
+    assert rounded(answers) == rounded(
+        {quote(text): analyzed(server, comment(text, spanAnnotations=True)) for text in texts}
+    )
 
 
 def test_o_a_hundred_calls_as_coral_makes_them_stay_below_its_timeout(server: Server) -> None:
