@@ -311,7 +311,7 @@ def test_nothing_is_left_of_clients_that_misbehave(tmp_path: Path) -> None:
         assert not seen["hangs"]
         assert len({what.partition(":")[0] for what in seen} - {"hangs"}) == len(soak.KINDS)
         assert after.waiting == 0
-        assert after.sockets <= before.sockets
+        assert after.connections <= before.connections
         assert after.memory <= 1.15 * before.memory
         assert found.ask("Are you well?")[0] == 200
         # A client that left is no failure of the service.
