@@ -84,6 +84,7 @@ class Augment(Part):
     disguised: int = Field(0, ge=0, description="words masked, misspelt or written in digits, or emoji between them")
     joined: int = Field(0, ge=0, description="comments of one source one after the other")
     swapped: int = Field(0, ge=0, description="groups of people exchanged for others")
+    calm: int = Field(0, ge=0, description="harmless sentences about people of a group: training/calm.toml")
 
 
 class Train(Part):
@@ -118,6 +119,11 @@ class Train(Part):
         1.0, ge=0.0, le=100.0, description="factor on the loss of the head that marks words, where rows are marked"
     )
     augment: Augment = Augment()
+    teachers: tuple[str, ...] = Field(
+        (),
+        description="runs that it starts from, whose artifacts it learns from too: training/teachers.py",
+    )
+    teacher_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss against those scores")
 
     @model_validator(mode="after")
     def _attributes(self) -> Train:
