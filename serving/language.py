@@ -99,12 +99,18 @@ HINDI_SHARE = 0.25  # of a text's words
 # Frequent words of English that no other language of LATIN has among its own. Three different ones settle the matter in
 # a tenth of the identifier's time, in a short text two; most comments of some words are thus spared it.
 _ENGLISH = (
-    "about after again always another anything because before being believe better between both could did didn does "
-    "doesn doing every everyone everything feel from getting going good great happened him his how into isn its keep "
-    "know like look makes many maybe might much need never nothing now only other our people please really right said "
-    "saw she should since someone something such tell thank thanks that the their them then there these they thing "
-    "things think this those through too until used using very wants way we were what when where which while who whole "
-    "why will with without won would wouldn wrong years you your yourself"
+    "about across after again against almost already although always and another answer anything around asked away "
+    "became because become before being believe better between both called calling came cannot children could couldn "
+    "council days did didn does doesn doing during each early enough every everybody everyone everything family father "
+    "feel friends from getting given goes going gone good great happened hasn having him his hours how however instead "
+    "into isn its keep knew know known law least leave left less like lived lives look makes many maybe might month "
+    "months mother much need needs never nobody nothing now only other our own paid people please read really reason "
+    "right said saw says school seems seen she should shouldn shows since somebody someone something started stopped "
+    "stopping street such take tell thank thanks that the their them then there these they thing things think this "
+    "those thought three through today told too took town tried try trying two understand understood until used using "
+    "very vote voted wants wasn way we weeks were weren what when where whether which while who whole whose why will "
+    "with within without woman women won work worked working would wouldn write written wrong wrote year years "
+    "yesterday yet you your yourself"
 )
 ENGLISH = frozenset(_ENGLISH.split())
 ENGLISH_WORDS = 3

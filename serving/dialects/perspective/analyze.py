@@ -12,21 +12,15 @@ from serving.dialects.perspective import names, spans
 from serving.dialects.perspective.comments import checked, parsed
 from serving.dialects.perspective.errors import PerspectiveError
 from serving.dialects.perspective.names import Wanted
-from serving.dialects.perspective.schemas import (
-    AnalyzeCommentRequest,
-    AnalyzeCommentResponse,
-    AttributeParameters,
-    AttributeScores,
-    Score,
-    SpanScore,
-)
+from serving.dialects.perspective.schemas import AnalyzeCommentRequest, AttributeParameters
 from serving.keys import Key
 from serving.scorer import Scores
 from serving.service import Service
 
 
-async def analyze(here: Service, request: Request, key: Key | None, body: bytes) -> AnalyzeCommentResponse:
-    """Scores of one comment under the names that were asked for.
+async def analyze(here: Service, request: Request, key: Key | None, body: bytes) -> dict[str, Any]:
+    """Scores of one comment under the names that were asked for: an AnalyzeCommentResponse on the wire, by hand,
+    because to make its objects takes longer than to read the request.
 
     Nothing of it is stored, whatever `doNotStore` says. Raises ApiError and EngineError.
     """
@@ -43,30 +37,33 @@ async def analyze(here: Service, request: Request, key: Key | None, body: bytes)
     # Several attributes and spans of one comment are one query of the caller's limit.
     scored = await here.score(request, key, [part.text for part in parts], cost=1)
     summary, *of_spans = scored.scores
-    answers: dict[str, AttributeScores] = {}
+    answers: dict[str, Any] = {}
     for one, asked in wanted.items():
         if one.attribute is None:
             continue
         if asked.score_threshold is not None and summary[one.attribute] < asked.score_threshold:
             continue  # the whole key: every client that loops over the answer reads each summaryScore
         located = zip(parts[1:], of_spans, strict=True) if of_spans else [(parts[0], summary)]
-        answers[one.wire] = AttributeScores(
-            span_scores=[SpanScore(begin=p.begin, end=p.end, score=_score(row, one)) for p, row in located],
-            summary_score=_score(summary, one),
-        )
-    return AnalyzeCommentResponse(
-        attribute_scores=answers,
-        languages=effective,
-        detected_languages=detected or ["und"],
-        client_token=message.client_token,
-        model_version=f"{scored.model.name} {scored.model.version}",
-        warnings=warnings or None,
-    )
+        answers[one.wire] = {
+            "spanScores": [{"begin": p.begin, "end": p.end, "score": _score(row, one)} for p, row in located],
+            "summaryScore": _score(summary, one),
+        }
+    answer = {
+        "attributeScores": answers,
+        "languages": effective,
+        "detectedLanguages": detected or ["und"],
+        "modelVersion": f"{scored.model.name} {scored.model.version}",
+    }
+    if message.client_token is not None:
+        answer["clientToken"] = message.client_token
+    if warnings:
+        answer["warnings"] = warnings
+    return answer
 
 
-def _score(scores: Scores, wanted: Wanted) -> Score:
+def _score(scores: Scores, wanted: Wanted) -> dict[str, float | str]:
     """Eight decimals, as many as a float32 below 1 can tell apart."""
-    return Score(value=round(scores[str(wanted.attribute)], 8))
+    return {"value": round(scores[str(wanted.attribute)], 8), "type": "PROBABILITY"}
 
 
 def _wanted(

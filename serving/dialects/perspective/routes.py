@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from typing import Any
 
@@ -30,6 +31,7 @@ SUGGEST_EXAMPLE: dict[str, Any] = EXAMPLE | {
     "doNotStore": True,
 }
 JSON = "application/json; charset=UTF-8"  # as Google labels it
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once
 AT_ONCE = 64  # parts of one batch that are in the engine at a time
 
 router = APIRouter(route_class=ByHand, tags=["perspective"])
@@ -82,7 +84,7 @@ async def batch_of_calls(request: Request) -> Response:
             try:
                 if part.method != "POST" or part.path not in (ANALYZE, SUGGEST):
                     raise ApiError(404, "not_found", f"A batch answers POST {ANALYZE} and {SUGGEST}.")
-                return part, 200, _plain(await _call(request, part.path, part.body, part.query.get("key"))), {}
+                return part, 200, await _call(request, part.path, part.body, part.query.get("key")), {}
             except (ApiError, EngineError) as error:
                 known = error if isinstance(error, ApiError) else of_engine(error)
                 return part, *render(known, request), dict(known.headers or {})
@@ -92,7 +94,7 @@ async def batch_of_calls(request: Request) -> Response:
     return Response(batch.write(answers, boundary), media_type=f"multipart/mixed; boundary={boundary}")
 
 
-async def _call(request: Request, path: str, body: bytes | None = None, secret: str | None = None) -> schemas.Message:
+async def _call(request: Request, path: str, body: bytes | None = None, secret: str | None = None) -> dict[str, Any]:
     """One call: the request itself, or with `body` and key a part of a batch.
 
     The key is checked before a body is read.
@@ -102,15 +104,14 @@ async def _call(request: Request, path: str, body: bytes | None = None, secret: 
     key: Key | None = await here.admit(request, scope, secret)
     if body is None:
         body = await request.body()
-    return await analyze(here, request, key, body) if path == ANALYZE else await suggest(here, key, body)
+    if path == ANALYZE:
+        return await analyze(here, request, key, body)
+    receipt = await suggest(here, key, body)
+    return receipt.model_dump(by_alias=True, exclude_none=True)
 
 
-def _answer(message: schemas.Message) -> Response:
-    return Response(message.model_dump_json(by_alias=True, exclude_none=True), media_type=JSON)
-
-
-def _plain(message: schemas.Message) -> dict[str, Any]:
-    return message.model_dump(by_alias=True, exclude_none=True)
+def _answer(message: dict[str, Any]) -> Response:
+    return Response(ENCODER.encode(message), media_type=JSON)
 
 
 def _root(here: Service, request: Request) -> str:
