@@ -30,10 +30,15 @@ lint: .venv-dev/ready ## Check style and formatting
 types: .venv-dev/ready ## Check types
 	$(BIN)/mypy
 
-# Triage and the language of policies are pure functions: once is enough for them.
+# Two files of tests at a time: much of their time is waiting, for servers and browsers to start. More would be
+# too much for a machine of two cores.
+PARALLEL = --numprocesses 2 --dist loadfile
+# What stores nothing is the same on both databases: once is enough for it.
+STORELESS = triage policy $(addprefix test_,$(addsuffix .py,artifact docs_page engine explain language marking outputs \
+	pages records scorer spans text windows))
 unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, and those of the service once more on PostgreSQL
-	$(BIN)/pytest
-	$(BIN)/pytest tests/serving --database postgresql --ignore tests/serving/triage --ignore tests/serving/policy
+	$(BIN)/pytest $(PARALLEL)
+	$(BIN)/pytest $(PARALLEL) tests/serving --database postgresql $(addprefix --ignore tests/serving/,$(STORELESS))
 
 # After an interruption, `make train` goes on from the last checkpoint. INSTALL=serving/model replaces the
 # model that ships.

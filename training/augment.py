@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labels import identities, swaps, taxonomy
 from serving.text import normalise
@@ -35,7 +34,6 @@ DISGUISES = ("masked words", "masked words", "swapped letters", "swapped letters
 EMOJI = "emoji between words"
 CHANCE_OTHER = 0.3  # share of disguised copies whose words are any, so that a disguise alone tells nothing
 JOINED_CHARACTERS = 700  # a joined comment stays within a window of the model
-KEEPING = ("disguised", "swapped")  # what a row's text says, these copies of it say too
 CALM = Path(__file__).parent / "calm.toml"
 
 Copy = tuple[str, np.ndarray]
@@ -64,17 +62,6 @@ def augment(rows: Corpus, attributes: tuple[str, ...], choice: Augment, seed: in
         np.stack([labels for _, _, (_, labels) in found]) if found else of.labels,
         of.weights,
     )
-
-
-def inherited(values: npt.NDArray[np.float32], rows: Corpus, copies: Corpus) -> npt.NDArray[np.float32]:
-    """For each copy the values [rows, …] of the row that it is made of; NaN for kinds that say something else."""
-    numbers = {key: number for number, key in enumerate(rows.keys)}
-    found = np.full((len(copies), *values.shape[1:]), np.nan, np.float32)
-    for place, key in enumerate(copies.keys):
-        of, _, kind = key.rpartition(":")
-        if kind in KEEPING:
-            found[place] = values[numbers[of]]
-    return found
 
 
 def _order(rows: Corpus, numbers: Sequence[int], what: str, seed: int) -> list[int]:

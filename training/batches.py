@@ -73,8 +73,7 @@ class Encoded:
     """Token ids of each row, with labels [rows, attributes] (NaN = unknown), weights [rows] and groups [rows].
 
     A group is a number for the row's source: only rows of one source are ranked against each other. `marks` has for
-    some row numbers a 1 or 0 for each token, NaN where it is unknown. `taught` [rows, attributes] are the probabilities
-    that teachers give, NaN where they have none; None without teachers.
+    some row numbers a 1 or 0 for each token, NaN where it is unknown.
     """
 
     ids: Sequence[Sequence[int]]
@@ -82,7 +81,6 @@ class Encoded:
     weights: Tensor
     groups: Tensor
     marks: Mapping[int, Tensor] = field(default_factory=dict)
-    taught: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -94,13 +92,11 @@ class Encoded:
             "weight": self.weights[row],
             "group": self.groups[row],
             "marks": self.marks.get(row, torch.full((len(self.ids[row]),), torch.nan)),
-        } | ({} if self.taught is None else {"taught": self.taught[row]})
+        }
 
 
 def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
-    """Pads to the longest row: input_ids, attention_mask and marks [rows, tokens], labels, weights, groups; and
-    `taught` if the rows have it.
-    """
+    """Pads to the longest row: input_ids, attention_mask and marks [rows, tokens], labels, weights, groups."""
     ids = [torch.as_tensor(row["ids"], dtype=torch.long) for row in rows]
     padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
     mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(i) for i in ids], batch_first=True)
@@ -113,4 +109,4 @@ def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
         "marks": torch.nn.utils.rnn.pad_sequence(
             [torch.as_tensor(row["marks"]) for row in rows], batch_first=True, padding_value=torch.nan
         ),
-    } | ({"taught": torch.stack([torch.as_tensor(row["taught"]) for row in rows])} if "taught" in rows[0] else {})
+    }

@@ -11,7 +11,6 @@ import numpy as np
 from serving.artifact import sha256
 from training import corpus, record
 from training.corpus import Corpus
-from training.export import ARTIFACT
 from training.network import WEIGHTS
 from training.recipe import Recipe, RecipeError
 
@@ -39,23 +38,6 @@ def weights(runs: Path, recipe: Recipe) -> str | None:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: train the recipe {recipe.train.start!r} first")
     return sha256(path)
-
-
-def teachers(runs: Path, recipe: Recipe) -> list[Path]:
-    """The artifacts that a recipe's network learns from.
-
-    Only runs that it starts from may teach: what those held out was looked at when its rows were prepared. Raises
-    RecipeError for another, FileNotFoundError for one without an artifact.
-    """
-    before = [folder.name for folder in folders(runs, recipe)]
-    for name in recipe.train.teachers:
-        if name not in before:
-            raise RecipeError(f"{recipe.name}: {name} cannot teach a run that does not start from it")
-    found = [runs / name / ARTIFACT for name in recipe.train.teachers]
-    for path in found:
-        if not path.is_dir():
-            raise FileNotFoundError(f"{path} is missing: run `python -m training.calibrate` with that recipe first")
-    return found
 
 
 def check(rows: Corpus, before: list[Path]) -> None:

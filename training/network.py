@@ -40,7 +40,6 @@ class Network(nn.Module):
     ranked: tuple[int, ...] = ()  # columns of the attributes that also learn from pairs
     rank_weight: float = 0.0
     mark_weight: float = 1.0
-    teacher_weight: float = 1.0
 
     def __init__(self, encoder: nn.Module, hidden: int, attributes: tuple[str, ...], *, marks: bool = False) -> None:
         super().__init__()
@@ -65,12 +64,11 @@ class Network(nn.Module):
         weights: Tensor | None = None,
         groups: Tensor | None = None,
         marks: Tensor | None = None,
-        taught: Tensor | None = None,
     ) -> Output | Tensor:
         """Logits [rows, attributes]; with `labels` (NaN = unknown) and `weights` [rows] also the loss.
 
         `groups` [rows] says which rows may be ranked against each other, `marks` [rows, tokens] which tokens are
-        marked (NaN = unknown), `taught` [rows, attributes] the probabilities that teachers give (NaN = none).
+        marked (NaN = unknown).
         """
         logits, of_tokens = self.read(input_ids, attention_mask)
         if labels is None or weights is None:
@@ -81,8 +79,6 @@ class Network(nn.Module):
             loss = loss + self.rank_weight * rank_loss(logits[:, chosen], labels[:, chosen], weights, groups)
         if of_tokens is not None and marks is not None:
             loss = loss + self.mark_weight * mark_loss(of_tokens, marks, weights)
-        if taught is not None:
-            loss = loss + self.teacher_weight * masked_loss(logits, taught, weights)
         return Output(loss, logits)
 
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor | None]:

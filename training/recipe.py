@@ -119,11 +119,6 @@ class Train(Part):
         1.0, ge=0.0, le=100.0, description="factor on the loss of the head that marks words, where rows are marked"
     )
     augment: Augment = Augment()
-    teachers: tuple[str, ...] = Field(
-        (),
-        description="runs that it starts from, whose artifacts it learns from too: training/teachers.py",
-    )
-    teacher_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss against those scores")
 
     @model_validator(mode="after")
     def _attributes(self) -> Train:

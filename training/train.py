@@ -14,7 +14,6 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,9 +36,8 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from serving.artifact import Artifact
-from training import corpus, curves, lineage, logistic, network, record, teachers
-from training.augment import augment, inherited
+from training import corpus, curves, lineage, logistic, network, record
+from training.augment import augment
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus, Span
 from training.encoder import locate
@@ -256,9 +254,8 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
 
 
-def _identity(recipe: Recipe, fingerprint: str, start: str | None, asked: Sequence[Path]) -> dict[str, Any]:
-    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from, `asked`
-    are the teachers' artifacts.
+def _identity(recipe: Recipe, fingerprint: str, start: str | None) -> dict[str, Any]:
+    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from.
 
     What is made of the last checkpoint is not part of it, so that another `mix` does not train again.
     """
@@ -267,7 +264,6 @@ def _identity(recipe: Recipe, fingerprint: str, start: str | None, asked: Sequen
         "seed": recipe.seed,
         "data_fingerprint": fingerprint,
         "starting_weights": start,
-        "teachers": [Artifact.load(path).manifest.files for path in asked],
     }
 
 
@@ -294,8 +290,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     another run or the run to start from holds out rows that this one would train on.
     """
     prepared = record.read(directory / "data", "prepare")
-    asked = lineage.teachers(directory.parent, recipe)
-    identity = _identity(recipe, prepared["data_fingerprint"], lineage.weights(directory.parent, recipe), asked)
+    identity = _identity(recipe, prepared["data_fingerprint"], lineage.weights(directory.parent, recipe))
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
         if identity == earlier["results"].get("identity") and recipe.train.mix == earlier["results"].get("mix"):
@@ -318,8 +313,6 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     marks |= {key: [] for key in unmarked(rows, attributes, marks, recipe.seed)}
     more = augment(rows, attributes, settings.augment, recipe.seed)
     repeats = [choices[name].repeat for name in rows.sources] + [1] * len(more)
-    soft = teachers.teach(asked, rows.texts, attributes, directory / "scores") if asked else None
-    taught = None if soft is None else torch.from_numpy(np.concatenate([soft, inherited(soft, rows, more)]))
     rows = rows.join(more)
     encoded = encode(
         rows,
@@ -328,7 +321,6 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         [float(weight) * choices[name].weight for name, weight in zip(rows.sources, rows.weights, strict=True)],
         marks,
     )
-    encoded = replace(encoded, taught=taught)
     held = encode(dev, tokenizer, settings.max_tokens, [1.0] * len(dev), {})
     lengths = [len(ids) for ids in encoded.ids]
     batches = plan(lengths, repeats, settings.batch_tokens, settings.passes, recipe.seed)
@@ -338,7 +330,6 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         network.inherit(model, before[0] / "network", corpus.attributes(before[0] / "data"))
     model.ranked = tuple(attributes.index(name) for name in settings.rank if name in attributes)
     model.rank_weight, model.mark_weight = settings.rank_weight, settings.mark_weight
-    model.teacher_weight = settings.teacher_weight
     if settings.length_unit == "characters":
         model.sizes.copy_(characters(tokenizer, len(model.sizes)))
     model.prior.copy_(length_prior(encoded, attributes, settings.length_prior, model.sizes))

@@ -6,7 +6,7 @@ import pytest
 from labels import checks, swaps
 from serving.text import normalise
 from training import suspects
-from training.augment import JOINED_CHARACTERS, augment, calm, inherited
+from training.augment import JOINED_CHARACTERS, augment, calm
 from training.corpus import Corpus
 from training.duplicates import Duplicates
 from training.recipe import Augment
@@ -103,12 +103,3 @@ def test_calm_sentences_are_none_of_those_that_measure() -> None:
         duplicates.add(number)
     found = [duplicates.of(len(held) + number) for number in range(len(calm()))]
     assert all(exact is None and not near for exact, near in found)
-
-
-def test_copies_that_say_the_same_inherit_what_their_rows_have() -> None:
-    original = rows()
-    copies = made(disguised=6, joined=4, swapped=4, calm=4)
-    found = inherited(np.arange(len(original), dtype=np.float32)[:, None], original, copies)
-    for key, (value,) in zip(copies.keys, found, strict=True):
-        of, _, kind = key.rpartition(":")
-        assert value == original.keys.index(of) if kind in ("disguised", "swapped") else np.isnan(value)

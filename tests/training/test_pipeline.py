@@ -331,40 +331,6 @@ def test_second_stage_is_not_trained_on_rows_that_the_first_holds_out(
         train(load(path), tmp_path / "second")
 
 
-def test_a_run_learns_from_artifacts_before_it(world: World, run: Path, tmp_path: Path) -> None:
-    shutil.copytree(run, tmp_path / "tiny")
-    shutil.copytree(run / "data", tmp_path / "second" / "data")
-    scorer = Scorer.load(run / ARTIFACT)
-    texts = corpus.read(run / "data", "dev", LEARNED).texts
-
-    def distance(recipe: Path) -> float:
-        """Between the probabilities of the teacher and of the network that the recipe makes."""
-        shutil.rmtree(tmp_path / "second" / "checkpoints", ignore_errors=True)
-        results = train(load(recipe), tmp_path / "second")
-        asked = [Artifact.load(run / ARTIFACT).manifest.files] if "teachers" in recipe.read_text() else []
-        assert results["identity"]["teachers"] == asked
-        made = network.restore(tmp_path / "second" / "network", LEARNED).eval()
-        with torch.inference_mode():
-            ids = [torch.tensor([scorer.token_ids(text)]) for text in texts]
-            logits = torch.cat([made(one, torch.ones_like(one)) for one in ids])
-        given = torch.from_numpy(scorer.logits(texts))
-        return float((logits.sigmoid() - given.sigmoid()).abs().mean())
-
-    taught = second(world, learning_rate=2e-3, dropout='0.1\nteachers = ["tiny"]\nteacher_weight = 50.0')
-    near = distance(taught)
-    assert near < 0.7 * distance(second(world, learning_rate=2e-3))
-
-
-def test_only_runs_that_it_starts_from_teach_a_run(world: World, trained: Path, tmp_path: Path) -> None:
-    shutil.copytree(trained, tmp_path / "tiny")
-    shutil.copytree(trained / "data", tmp_path / "second" / "data")
-    with pytest.raises(RecipeError, match="elsewhere cannot teach a run that does not start from it"):
-        train(load(second(world, dropout='0.0\nteachers = ["elsewhere"]')), tmp_path / "second")
-    shutil.rmtree(tmp_path / "tiny" / ARTIFACT, ignore_errors=True)
-    with pytest.raises(FileNotFoundError, match=r"run `python -m training\.calibrate` with that recipe first"):
-        train(load(second(world, dropout='0.0\nteachers = ["tiny"]')), tmp_path / "second")
-
-
 def test_a_run_to_start_from_must_be_trained(world: World, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "tiny")
     shutil.copytree(trained / "data", tmp_path / "second" / "data")
