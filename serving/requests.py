@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 import time
+from collections.abc import Callable
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -16,15 +17,12 @@ from serving import dialects
 from serving.errors import ApiError
 from serving.handlers import answer, failed
 from serving.metrics import Metrics
+from serving.wire import WATCH
 
 LOG = structlog.get_logger()
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 IDS = random.Random()  # no secrets: what the system gives for those takes a call to it
 CLIENT_CLOSED = 499  # as nginx logs it: nobody is left to answer
-
-# Seconds until a request is watched for a client that leaves. Most are answered by then, and watching costs a tenth of
-# what a request costs in all.
-PATIENCE = 0.05
 
 _COMMON = (
     (b"x-content-type-options", b"nosniff"),
@@ -76,31 +74,18 @@ class Requests:
 
         work = asyncio.current_task()
         assert work
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None
-        watcher: asyncio.Task[None] | None = None
+        watch = scope.get("extensions", {}).get(WATCH)  # only this project's own server has it
+        rest: Callable[[], None] | None = None
         gone = False
 
-        async def until_gone() -> None:
-            """Ends the work if the client goes away once its request is read."""
+        def left() -> None:
+            """Ends the work: the client went away once its request was read."""
             nonlocal gone
-            while (await receive())["type"] != "http.disconnect":
-                pass
             gone = True
             work.cancel()
 
-        def watch() -> None:
-            nonlocal watcher
-            watcher = loop.create_task(until_gone())
-
-        def rest() -> None:
-            if timer:
-                timer.cancel()
-            if watcher:
-                watcher.cancel()
-
         async def bounded() -> Message:
-            nonlocal received, gone, timer
+            nonlocal received, gone, rest
             if declared > self.max_body_bytes:
                 raise self._too_large()
             message = await receive()
@@ -110,8 +95,8 @@ class Requests:
                 raise self._too_large()
             if message["type"] == "http.disconnect":
                 gone = True
-            elif not message.get("more_body", False) and timer is None:
-                timer = loop.call_later(PATIENCE, watch)
+            elif watch and rest is None and not message.get("more_body", False):
+                rest = watch(left)
             return message
 
         async def reply(message: Message) -> None:
@@ -124,8 +109,8 @@ class Requests:
                 message["headers"] = [*own, *added]
                 if more := scope["state"].get("answer_headers"):
                     MutableHeaders(scope=message).update(more)
-            elif not message.get("more_body", False):
-                rest()  # the server calls the end of an answer a disconnect too
+            elif rest and not message.get("more_body", False):
+                rest()  # who leaves with the whole answer has not left
             await send(message)
 
         try:
@@ -147,7 +132,8 @@ class Requests:
             if not status:
                 await failed(HTTPConnection(scope), error)(scope, receive, reply)
         finally:
-            rest()
+            if rest:
+                rest()
             took = time.perf_counter() - began
             status = CLIENT_CLOSED if gone or not status else status
             self.metrics.request(dialect.name, status, took)

@@ -1,11 +1,15 @@
-"""How answers reach the socket."""
+"""How answers reach the socket, and requests hear that their client has left."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+WATCH = "evenhand.watch"  # of a request's ASGI extensions: Protocol.watch
 
 
 class Joined:
@@ -40,8 +44,32 @@ class Joined:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP over such a transport."""
+    """uvicorn's HTTP over such a transport. Each request can ask to be called when its client goes away: what ASGI has
+    for that, a message that a task must wait for, takes a tenth of all that a request takes.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._watching: set[Callable[[], None]] = set()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the event loop."""
         super().connection_made(cast(asyncio.Transport, Joined(transport, self.loop)))
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        super().on_message_begin()
+        self.scope["extensions"] = {WATCH: self.watch}  # type: ignore[typeddict-item]
+
+    def watch(self, left: Callable[[], None]) -> Callable[[], None]:
+        """Has `left` called if the client goes away before what this returns is called."""
+        self.flow.resume_reading()  # a body larger than the server's buffer may have stopped it
+        self._watching.add(left)
+        return partial(self._watching.discard, left)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        super().connection_lost(exc)
+        watching, self._watching = self._watching, set()
+        for left in watching:
+            left()

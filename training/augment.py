@@ -6,8 +6,6 @@
   the whole. An attribute that belongs to a text as a whole stays unknown.
 - Swapped: groups of people are exchanged for others of their kind (labels/identities.py), and the labels stay
   (counterfactual augmentation: Garg et al. 2019, AIES).
-- Calm: no copies, but harmless sentences of our own in which somebody is of a group (training/calm.toml). Comments that
-  mention some groups are mostly attacks on them, and a network learns the mention.
 
 Copies depend on the row and the seed only. They are made of training rows alone and never of those held out.
 """
@@ -15,13 +13,11 @@ Copies depend on the row and the seed only. They are made of training rows alone
 from __future__ import annotations
 
 import random
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from labels import identities, swaps, taxonomy
+from labels import identities, taxonomy
 from serving.text import normalise
 from training import suspects
 from training.corpus import Corpus
@@ -34,14 +30,12 @@ DISGUISES = ("masked words", "masked words", "swapped letters", "swapped letters
 EMOJI = "emoji between words"
 CHANCE_OTHER = 0.3  # share of disguised copies whose words are any, so that a disguise alone tells nothing
 JOINED_CHARACTERS = 700  # a joined comment stays within a window of the model
-CALM = Path(__file__).parent / "calm.toml"
 
 Copy = tuple[str, np.ndarray]
 
 
 def augment(rows: Corpus, attributes: tuple[str, ...], choice: Augment, seed: int) -> Corpus:
-    """The copies that a recipe asks for, as rows of the sources that they are made of; keys end in the kind. Calm
-    sentences are rows of the source that most rows are of.
+    """The copies that a recipe asks for, as rows of the sources that they are made of; keys end in the kind.
 
     Fewer than asked for where the rows do not give so many. Labels [rows, attributes] as in `rows`.
     """
@@ -49,7 +43,6 @@ def augment(rows: Corpus, attributes: tuple[str, ...], choice: Augment, seed: in
         ("disguised", choice.disguised, lambda most: _disguised(rows, attributes, most, seed)),
         ("joined", choice.joined, lambda most: _joined(rows, attributes, most, seed)),
         ("swapped", choice.swapped, lambda most: _swapped(rows, most, seed)),
-        ("calm", choice.calm, lambda most: _calm(rows, attributes, most, seed)),
     ]
     found = [(kind, number, copy) for kind, most, make in kinds if most for number, copy in make(most)]
     index = np.array([number for _, number, _ in found], np.int64)
@@ -129,23 +122,3 @@ def _swapped(rows: Corpus, most: int, seed: int) -> Iterator[tuple[int, Copy]]:
             most -= 1
         if not most:
             return
-
-
-def calm() -> list[str]:
-    """The sentences of training/calm.toml, each with each of its groups in the gap."""
-    found = tomllib.loads(CALM.read_text(encoding="utf-8"))
-    filled = [swaps.fill(sentence, group) for sentence in found["adjective"] for group in found["adjectives"]]
-    for sentence in found["plural"]:
-        texts = (sentence.format(identities=group) for group in found["plurals"])
-        filled += [text[0].upper() + text[1:] for text in texts]
-    return list(dict.fromkeys(filled))
-
-
-def _calm(rows: Corpus, attributes: tuple[str, ...], most: int, seed: int) -> Iterator[tuple[int, Copy]]:
-    """Nothing harmful is in them; whether they are any good is not said."""
-    source = max(sorted(set(rows.sources)), key=rows.sources.count)
-    mine = [number for number, name in enumerate(rows.sources) if name == source]
-    labels = np.array([0.0 if taxonomy.load()[name].combine == "max" else np.nan for name in attributes], np.float32)
-    texts = sorted(calm(), key=lambda text: uniform(f"calm {text}", seed))
-    for number, text in zip(_order(rows, mine, "calm", seed), texts[:most], strict=False):
-        yield number, (normalise(text), labels)

@@ -4,7 +4,8 @@
     python -m training.compare training/recipes/minilm-2.toml --words attack_on_commenter
 
 Recipes are chosen between by these figures; test rows are for the evaluation alone. `--words` adds TF-IDF with
-logistic regression for an attribute, trained on the rows that the last recipe's network has seen.
+logistic regression for an attribute, trained on the rows that the last recipe's network has seen; `--mean` the mean of
+all runs' probabilities, which is what they could teach another network.
 """
 
 from __future__ import annotations
@@ -90,6 +91,11 @@ def words(recipe: Recipe, directory: Path, rows: Corpus, attributes: tuple[str, 
     return result
 
 
+def mean(scores: Sequence[Floats]) -> Floats:
+    """Mean probability [rows, attributes] over the runs that have a head for an attribute, from their logits."""
+    return np.nanmean([1 / (1 + np.exp(-logits)) for logits in scores], axis=0, dtype=np.float32)
+
+
 def compare(rows: Corpus, scores: dict[str, Floats], attributes: tuple[str, ...], banded: Sequence[str]) -> list[Any]:
     """AUC of each scorer by source and attribute, from logits [rows, attributes]; `banded` also within length bands."""
     lengths = np.array([len(text) for text in rows.texts])
@@ -128,6 +134,7 @@ def main(
     recipe_files: Annotated[list[Path], typer.Argument(metavar="RECIPE...")],
     runs_dir: Annotated[Path | None, typer.Option(help="directory of the runs")] = None,
     words_for: Annotated[list[str] | None, typer.Option("--words", help="attribute to train TF-IDF for")] = None,
+    with_mean: Annotated[bool, typer.Option("--mean", help="also the mean of all runs")] = False,
 ) -> None:
     """Development AUCs of several runs' networks, side by side."""
     recipes = [load(file) for file in recipe_files]
@@ -136,6 +143,8 @@ def main(
     attributes = corpus.attributes(directory / "data")
     rows = common(directories, attributes)
     scores = {r.name: of_run(r, d, rows, attributes) for r, d in zip(recipes, directories, strict=True)}
+    if with_mean:
+        scores["mean"] = mean(list(scores.values()))
     if words_for:
         scores["words"] = words(last, directory, rows, attributes, words_for)
     found = compare(rows, scores, attributes, last.train.length_prior)

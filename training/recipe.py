@@ -84,7 +84,6 @@ class Augment(Part):
     disguised: int = Field(0, ge=0, description="words masked, misspelt or written in digits, or emoji between them")
     joined: int = Field(0, ge=0, description="comments of one source one after the other")
     swapped: int = Field(0, ge=0, description="groups of people exchanged for others")
-    calm: int = Field(0, ge=0, description="harmless sentences about people of a group: training/calm.toml")
 
 
 class Train(Part):

@@ -3,12 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labels import checks, swaps
 from serving.text import normalise
 from training import suspects
-from training.augment import JOINED_CHARACTERS, augment, calm
+from training.augment import JOINED_CHARACTERS, augment
 from training.corpus import Corpus
-from training.duplicates import Duplicates
 from training.recipe import Augment
 
 ATTRIBUTES = ("incivility", "constructive", "toxicity")
@@ -34,7 +32,7 @@ def test_nothing_is_added_unless_asked_for() -> None:
     assert len(made()) == 0
 
 
-@pytest.mark.parametrize("kind", ["disguised", "joined", "swapped", "calm"])
+@pytest.mark.parametrize("kind", ["disguised", "joined", "swapped"])
 def test_copies_depend_on_rows_and_seed_only(kind: str) -> None:
     one, two = made(600, **{kind: 12}), made(600, **{kind: 12})
     assert len(one) == 12
@@ -85,21 +83,3 @@ def test_the_word_model_finds_the_rude_words() -> None:
     places = suspects.places(f"{CALM}, you stupid clown", suspects.heaviest(weights))
     words = {f"{CALM}, you stupid clown"[start:end] for start, end in places}
     assert {"stupid", "clown"} <= words
-
-
-def test_calm_sentences_are_harmless_and_nothing_is_said_of_their_quality() -> None:
-    found = made(calm=30)
-    assert len(found) == 30
-    assert (found.labels[:, [0, 2]] == 0).all()
-    assert np.isnan(found.labels[:, 1]).all()
-    assert set(found.sources) == {"civil_comments"}
-
-
-def test_calm_sentences_are_none_of_those_that_measure() -> None:
-    held = [text for kind in swaps.KINDS for texts in swaps.load().texts(kind) for text in texts]
-    held += checks.load().texts
-    duplicates = Duplicates([*held, *calm()], threshold=0.8)
-    for number in range(len(held)):
-        duplicates.add(number)
-    found = [duplicates.of(len(held) + number) for number in range(len(calm()))]
-    assert all(exact is None and not near for exact, near in found)

@@ -344,13 +344,13 @@ def test_runs_are_compared_on_development_rows(world: World, trained: Path, tmp_
     for name in ("tiny", "second"):
         shutil.copytree(trained, tmp_path / name)
     path = second(world)
-    done = world.run("training.compare", world.recipe(), path, "--runs-dir", tmp_path, "--words", "insult")
+    done = world.run("training.compare", world.recipe(), path, "--runs-dir", tmp_path, "--words", "insult", "--mean")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "second" / "compare.json").read_text(encoding="utf-8"))
     by_name = {(item["source"], item["attribute"], "bands" in item): item["auc"] for item in found}
     insult = by_name["wikipedia_six_labels", "insult", False]
-    assert insult.keys() == {"tiny", "second", "words", "length"}
-    assert insult["tiny"] == insult["second"] > 0.9
+    assert insult.keys() == {"tiny", "second", "mean", "words", "length"}
+    assert insult["tiny"] == insult["second"] == insult["mean"] > 0.9
     assert ("c3", "constructive", True) in by_name
 
 
