@@ -8,6 +8,8 @@ DATA   ?= $(or $(EVENHAND_DATA_DIR),data)
 # A made-up newspaper to try everything on: never where others can come in, unless asked for by DEMO=1.
 DEMO   ?= $(if $(filter keys,$(EVENHAND_MODE)),,1)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Each of the tests' many services would compile its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Two environments: .venv serves and stays small; .venv-dev trains and tests, so it holds torch.
 BIN := .venv-dev/bin

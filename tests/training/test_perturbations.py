@@ -27,7 +27,7 @@ def test_texts_are_changed_and_still_there(name: str) -> None:
     assert found == perturb(text, name, SPANS) != text
 
 
-@pytest.mark.parametrize("name", set(WORDS) - {"combining marks"})
+@pytest.mark.parametrize("name", sorted(set(WORDS) - {"combining marks"}))
 def test_the_normal_form_undoes_what_is_done_to_insults(name: str) -> None:
     assert normalise(disguise(TEXT, name, SPANS)) == TEXT
 

@@ -86,11 +86,11 @@ def test_the_policy_is_one() -> None:
 
 @pytest.mark.parametrize(
     "signature",
-    ["", "v1=", "t=abc,v1=00", "t=1,v1=00", f"t={int(time.time())}", f"t={int(time.time())},v1=00", "t=²,v1=00"],
+    ["", "v1=", "t=abc,v1=00", "t=1,v1=00", "t={now}", "t={now},v1=00", "t=²,v1=00"],
 )
 def test_a_webhook_that_is_not_signed_changes_nothing(newspaper: Newspaper, signature: str) -> None:
     body = json.dumps(told("comment.removed", "rejected", 1, **REMOVAL)).encode()
-    assert not newspaper.receive(signature, body, json.loads(body))
+    assert not newspaper.receive(signature.format(now=int(time.time())), body, json.loads(body))
     assert newspaper.board.comments["c04"].state == "published"
 
 
