@@ -1,0 +1,78 @@
+"""Suggested scores (`suggestscore`) that are of a person's comments, to be erased with them.
+
+A suggestion knows no site of ours. It holds the text and, where the client told, the comment's id, which two sites may
+both have given, and the article's address. So a suggestion with one of the person's texts or ids goes, unless another's
+comment fits it better: by id, by its words, and by its article. In doubt it goes, because a label is the lesser loss.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session
+
+from serving.moderation.tables import Comment, Revision, Story
+from serving.store import Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a suggestion may have in common with a comment."""
+
+    id: str
+    texts: Collection[str]
+    address: str | None
+
+    def fit(self, row: Feedback) -> int:
+        """In how much of it they agree, 0 to 3."""
+        same_place = self.address is not None and _address(row.story_url) == self.address
+        return (row.comment_id == self.id) + (row.text in self.texts) + same_place
+
+
+def forget(session: Session, author_id: int, comments: Sequence[Comment]) -> None:
+    """Deletes the suggestions of some of an author's comments, whose texts must be there still."""
+    mine = _known(session, comments)
+    texts = {text for one in mine for text in one.texts}
+    ids = {one.id for one in mine}
+    found = session.scalars(select(Feedback).where(or_(Feedback.text.in_(texts), Feedback.comment_id.in_(ids)))).all()
+    others = _others(session, author_id, {row.comment_id for row in found if row.comment_id})
+    gone = []
+    for row in found:
+        best = max(one.fit(row) for one in mine if one.id == row.comment_id or row.text in one.texts)
+        if all(other.fit(row) <= best for other in others.get(row.comment_id or "", ())):
+            gone.append(row.id)
+    session.execute(delete(Feedback).where(Feedback.id.in_(gone)).execution_options(synchronize_session=False))
+
+
+def _others(session: Session, author_id: int, ids: Collection[str]) -> Mapping[str, Sequence[_Known]]:
+    """Comments of these outside ids that are not the author's, of all sites."""
+    wanted = select(Comment).where(
+        Comment.external_id.in_(ids), or_(Comment.author_id.is_(None), Comment.author_id != author_id)
+    )
+    found = defaultdict(list)
+    for one in _known(session, session.scalars(wanted).all()):
+        found[one.id].append(one)
+    return found
+
+
+def _known(session: Session, comments: Sequence[Comment]) -> list[_Known]:
+    ids = [comment.id for comment in comments]
+    texts: dict[int, set[str]] = defaultdict(set)
+    written = select(Revision.comment_id, Revision.text).where(Revision.comment_id.in_(ids))
+    for comment_id, text in session.execute(written):
+        if text is not None:
+            texts[comment_id].add(text)
+    stories = {comment.story_id for comment in comments if comment.story_id is not None}
+    urls = dict(session.execute(select(Story.id, Story.url).where(Story.id.in_(stories))).all())
+    return [
+        _Known(comment.external_id, texts[comment.id], _address(urls.get(comment.story_id or 0)))
+        for comment in comments
+    ]
+
+
+def _address(url: str | None) -> str | None:
+    """An article's address without what is added for one comment, as Coral does: news.example/a?commentID=1."""
+    return url.partition("#")[0].partition("?")[0].rstrip("/") if url else None
