@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Row, delete, or_, select
 from sqlalchemy.orm import Session
 
-from serving.moderation.tables import Comment, Revision, Story
+from serving.moderation.tables import Comment, Revision, Site, Story
 from serving.store import Feedback
+
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +29,46 @@ class _Known:
     texts: Collection[str]
     address: str | None
 
-    def fit(self, row: Feedback) -> int:
+    def fit(self, row: Row[Any]) -> int:
         """In how much of it they agree, 0 to 3."""
         same_place = self.address is not None and _address(row.story_url) == self.address
         return (row.comment_id == self.id) + (row.text in self.texts) + same_place
 
 
-def forget(session: Session, author_id: int, comments: Sequence[Comment]) -> None:
-    """Deletes the suggestions of some of an author's comments, whose texts must be there still."""
+def forget(session: Session, author_id: int | None, comments: Sequence[Comment]) -> None:
+    """Deletes the suggestions of some comments of one author (None: nobody knows), whose texts must be there still."""
     mine = _known(session, comments)
     texts = {text for one in mine for text in one.texts}
     ids = {one.id for one in mine}
-    found = session.scalars(select(Feedback).where(or_(Feedback.text.in_(texts), Feedback.comment_id.in_(ids)))).all()
-    others = _others(session, author_id, {row.comment_id for row in found if row.comment_id})
+    columns = select(Feedback.id, Feedback.text, Feedback.comment_id, Feedback.story_url)
+    found = session.execute(columns.where(or_(Feedback.text.in_(texts), Feedback.comment_id.in_(ids)))).all()
+    if not found:
+        return
+    others = _others(session, author_id, comments, {row.comment_id for row in found if row.comment_id})
     gone = []
     for row in found:
         best = max(one.fit(row) for one in mine if one.id == row.comment_id or row.text in one.texts)
         if all(other.fit(row) <= best for other in others.get(row.comment_id or "", ())):
             gone.append(row.id)
-    session.execute(delete(Feedback).where(Feedback.id.in_(gone)).execution_options(synchronize_session=False))
+    for start in range(0, len(gone), AT_ONCE):  # a bounded number of parameters in one statement
+        these = delete(Feedback).where(Feedback.id.in_(gone[start : start + AT_ONCE]))
+        session.execute(these.execution_options(synchronize_session=False))
 
 
-def _others(session: Session, author_id: int, ids: Collection[str]) -> Mapping[str, Sequence[_Known]]:
+def _others(
+    session: Session, author_id: int | None, mine: Sequence[Comment], ids: Collection[str]
+) -> Mapping[str, Sequence[_Known]]:
     """Comments of these outside ids that are not the author's, of all sites."""
-    wanted = select(Comment).where(
-        Comment.external_id.in_(ids), or_(Comment.author_id.is_(None), Comment.author_id != author_id)
-    )
+    # Sites are named because the index of outside ids begins with them.
+    not_mine = [Comment.site_id.in_(select(Site.id)), Comment.id.not_in([comment.id for comment in mine])]
+    if author_id is not None:
+        not_mine.append(or_(Comment.author_id.is_(None), Comment.author_id != author_id))
     found = defaultdict(list)
-    for one in _known(session, session.scalars(wanted).all()):
-        found[one.id].append(one)
+    every = sorted(ids)
+    for start in range(0, len(every), AT_ONCE):
+        some = select(Comment).where(Comment.external_id.in_(every[start : start + AT_ONCE]), *not_mine)
+        for one in _known(session, session.scalars(some).all()):
+            found[one.id].append(one)
     return found
 
 
