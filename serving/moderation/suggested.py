@@ -10,15 +10,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row, delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
 from serving.moderation.tables import Comment, Revision, Site, Story
 from serving.store import Feedback
 
 AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Suggestion:
+    """A row of feedback: its number, and what it says of its comment."""
+
+    number: int
+    text: str
+    comment: str | None
+    url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +38,10 @@ class _Known:
     texts: Collection[str]
     address: str | None
 
-    def fit(self, row: Row[Any]) -> int:
+    def fit(self, one: _Suggestion) -> int:
         """In how much of it they agree, 0 to 3."""
-        same_place = self.address is not None and _address(row.story_url) == self.address
-        return (row.comment_id == self.id) + (row.text in self.texts) + same_place
+        same_place = self.address is not None and _address(one.url) == self.address
+        return (one.comment == self.id) + (one.text in self.texts) + same_place
 
 
 def forget(session: Session, author_id: int | None, comments: Sequence[Comment]) -> None:
@@ -41,15 +50,16 @@ def forget(session: Session, author_id: int | None, comments: Sequence[Comment])
     texts = {text for one in mine for text in one.texts}
     ids = {one.id for one in mine}
     columns = select(Feedback.id, Feedback.text, Feedback.comment_id, Feedback.story_url)
-    found = session.execute(columns.where(or_(Feedback.text.in_(texts), Feedback.comment_id.in_(ids)))).all()
+    rows = session.execute(columns.where(or_(Feedback.text.in_(texts), Feedback.comment_id.in_(ids))))
+    found = [_Suggestion(*row) for row in rows]
     if not found:
         return
-    others = _others(session, author_id, comments, {row.comment_id for row in found if row.comment_id})
+    others = _others(session, author_id, comments, {one.comment for one in found if one.comment})
     gone = []
-    for row in found:
-        best = max(one.fit(row) for one in mine if one.id == row.comment_id or row.text in one.texts)
-        if all(other.fit(row) <= best for other in others.get(row.comment_id or "", ())):
-            gone.append(row.id)
+    for one in found:
+        best = max(each.fit(one) for each in mine if each.id == one.comment or one.text in each.texts)
+        if all(other.fit(one) <= best for other in others.get(one.comment or "", ())):
+            gone.append(one.number)
     for start in range(0, len(gone), AT_ONCE):  # a bounded number of parameters in one statement
         these = delete(Feedback).where(Feedback.id.in_(gone[start : start + AT_ONCE]))
         session.execute(these.execution_options(synchronize_session=False))
@@ -60,7 +70,10 @@ def _others(
 ) -> Mapping[str, Sequence[_Known]]:
     """Comments of these outside ids that are not the author's, of all sites."""
     # Sites are named because the index of outside ids begins with them.
-    not_mine = [Comment.site_id.in_(select(Site.id)), Comment.id.not_in([comment.id for comment in mine])]
+    not_mine: list[ColumnElement[bool]] = [
+        Comment.site_id.in_(select(Site.id)),
+        Comment.id.not_in([comment.id for comment in mine]),
+    ]
     if author_id is not None:
         not_mine.append(or_(Comment.author_id.is_(None), Comment.author_id != author_id))
     found = defaultdict(list)
