@@ -23,6 +23,7 @@ if databases.kind == "sqlite":
 
     def test_no_acknowledged_report_is_lost_in_a_bad_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(load, "TIME_OUT", 600.0)  # no reader is impatient
+        monkeypatch.setattr(reports, "COMMENTS", 500)  # fewer to make before it begins, each reported more often
         url = databases.fresh(tmp_path)
         store = Store(url)
         store.open()
