@@ -17,7 +17,7 @@ import resource
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from typing import cast
@@ -84,6 +84,11 @@ class Connection(asyncio.Protocol):
         self.transport.write(request)
         return await self.answer
 
+    def close(self) -> None:
+        """Ends it."""
+        if self.transport:
+            self.transport.close()
+
     def watch(self) -> None:
         """Gives up on a request whose time is out, now and again: a timer for each request would cost as much as the
         request.
@@ -130,23 +135,35 @@ async def closed(port: int, clients: int, seconds: float, warm: float, stream: I
     return report
 
 
-async def opened(port: int, rate: float, seconds: float, stream: Iterator[bytes]) -> Report:
-    """Requests at random moments, `rate` a second, whether or not earlier ones are answered."""
+async def opened(
+    port: int,
+    rate: float,
+    seconds: float,
+    stream: Iterator[bytes],
+    most: int = 10_000,
+    told: Callable[[bytes, int], object] = lambda request, status: None,
+) -> Report:
+    """Requests at random moments, `rate` a second, whether or not earlier ones are answered; while `most` are not, a
+    request waits after its moment, so that files to open do not run out. `told` hears each request and its status.
+    """
     report, counted, idle = Report(seconds=seconds), Counter[int](), deque[Connection]()
-    chance = random.Random(20)
+    chance, room = random.Random(20), asyncio.Semaphore(most)
 
     async def client(due: float) -> None:
-        if idle:
-            connection = idle.pop()
-        else:
-            connection = await connected(port)
-            report.connections += 1
-        status = await connection.ask(next(stream))
+        async with room:
+            if idle:
+                connection = idle.pop()
+            else:
+                connection = await connected(port)
+                report.connections += 1
+            request = next(stream)
+            status = await connection.ask(request)
+            if status != NO_ANSWER:
+                idle.append(connection)
         counted[status] += 1
         if status == 200:
             report.latencies.append(time.perf_counter() - due)
-        if status != NO_ANSWER:
-            idle.append(connection)
+        told(request, status)
 
     async with asyncio.TaskGroup() as tasks:
         due = begun = time.perf_counter()
@@ -155,6 +172,9 @@ async def opened(port: int, rate: float, seconds: float, stream: Iterator[bytes]
                 await asyncio.sleep(wait)
             tasks.create_task(client(due))
             due += chance.expovariate(rate)
+    for connection in idle:
+        connection.close()
+    await asyncio.sleep(0)  # in which they are closed
     report.statuses = dict(counted)
     return report
 

@@ -27,18 +27,20 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from urllib.error import URLError
 
 from sqlalchemy import func, select
 
-from benchmarks.load import Connection, Report, connected, opened
+from benchmarks.load import NO_ANSWER, Report, connected, opened
 from serving.moderation import comments, sites
 from serving.moderation.comments import Given
 from serving.moderation.sites import SiteSettings
 from serving.moderation.submissions import Submission
-from serving.moderation.tables import Case
+from serving.moderation.tables import Case, Reporter
 from serving.moderation.tables import Report as Filed
 from serving.store import Store, now
 
@@ -46,6 +48,19 @@ SITE = "benchmark"
 COMMENTS = 2000
 REASONS = ("offensive", "abusive", "hateful", "spam", "off_topic")
 EVERY = 0.5  # seconds between two looks at the queue
+MOST = 500  # connections at once
+
+
+@dataclass
+class Seen:
+    """What the readers and the moderator saw: `answers`, the status of each reader's report; `pages`, the statuses of
+    looks at the queue with their counts; `looks`, seconds of those that were 200.
+    """
+
+    report: Report = field(default_factory=Report)
+    answers: dict[str, int] = field(default_factory=dict)
+    pages: Counter[int] = field(default_factory=Counter)
+    looks: list[float] = field(default_factory=list)
 
 
 def fill(store: Store) -> None:
@@ -79,28 +94,49 @@ def stream(port: int, readers: int) -> Iterator[bytes]:
         yield f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
-async def moderate(port: int, took: list[float]) -> None:
+async def moderate(port: int, seen: Seen) -> None:
     """Reads the first page of the queue again and again, until cancelled."""
-    connection: Connection = await connected(port)
+    connection = await connected(port)
     request = f"GET /v1/queue?limit=50 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
-    while True:
-        began = time.perf_counter()
-        status = await connection.ask(request)
-        if status != 200:
-            raise SystemExit(f"the queue answered {status}")
-        took.append(time.perf_counter() - began)
-        await asyncio.sleep(EVERY)
+    try:
+        while True:
+            began = time.perf_counter()
+            status = await connection.ask(request)
+            seen.pages[status] += 1
+            if status == 200:
+                seen.looks.append(time.perf_counter() - began)
+            elif status == NO_ANSWER:
+                connection = await connected(port)
+            await asyncio.sleep(EVERY)
+    finally:
+        connection.close()
 
 
-async def load(port: int, rate: float, seconds: float) -> tuple[Report, list[float]]:
+async def load(port: int, rate: float, seconds: float) -> Seen:
     """What the readers and the moderator saw."""
-    took: list[float] = []
-    moderator = asyncio.create_task(moderate(port, took))
-    report = await opened(port, rate, seconds, stream(port, 1_000_000))
+    seen = Seen()
+
+    def told(request: bytes, status: int) -> None:
+        seen.answers[json.loads(request.partition(b"\r\n\r\n")[2])["reporter"]["id"]] = status
+
+    moderator = asyncio.create_task(moderate(port, seen))
+    seen.report = await opened(port, rate, seconds, stream(port, 1_000_000), MOST, told)
     if moderator.done():
         moderator.result()
     moderator.cancel()
-    return report, took
+    await asyncio.gather(moderator, return_exceptions=True)
+    return seen
+
+
+def kept(store: Store) -> Counter[str]:
+    """How many reports the database holds of each reader."""
+    with store.session() as session:
+        return Counter(session.scalars(select(Reporter.external_id).join(Filed, Filed.reporter_id == Reporter.id)))
+
+
+def lost(seen: Seen, found: Counter[str]) -> list[str]:
+    """Readers whose report was acknowledged and is not in the database."""
+    return [reader for reader, status in seen.answers.items() if status == 200 and reader not in found]
 
 
 @contextmanager
@@ -128,7 +164,7 @@ def served(url: str) -> Iterator[int]:
 
 def milliseconds(values: list[float]) -> str:
     """Quantiles."""
-    cuts = statistics.quantiles(values, n=1000)
+    cuts = statistics.quantiles(values, n=1000, method="inclusive")  # of a few pages too, none beyond the most
     shown = {"p50": cuts[499], "p95": cuts[949], "p99": cuts[989], "most": max(values)}
     return ", ".join(f"{name} {value * 1000:.0f}" for name, value in shown.items())
 
@@ -145,18 +181,21 @@ def main() -> None:
         store.open()
         fill(store)
         with served(store.engine.url.render_as_string(hide_password=False)) as port:
-            report, looks = asyncio.run(load(port, options.rate, options.seconds))
+            seen = asyncio.run(load(port, options.rate, options.seconds))
+        found = kept(store)
         with store.session() as session:
-            kept = session.scalar(select(func.count()).select_from(Filed)) or 0
             waiting = session.scalar(select(func.count()).select_from(Case)) or 0
         store.close()
-    sent, answered = sum(report.statuses.values()), report.statuses.get(200, 0)
+    report, gone = seen.report, lost(seen, found)
+    sent = sum(report.statuses.values())
     print(f"{store.engine.dialect.name}: {sent} reports in {options.seconds:.0f} s, {sent / options.seconds:.0f}/s")
-    print(f"answered by status: {report.statuses}; in the database: {kept}; lost: {answered - kept}; cases: {waiting}")
+    print(
+        f"answered by status: {report.statuses}; in the database: {found.total()}; lost: {len(gone)}; cases: {waiting}"
+    )
     print(f"a report, ms: {milliseconds(report.latencies)}; {report.connections} connections")
-    print(f"a page of the queue, ranked anew, ms: {milliseconds(looks)}; {len(looks)} pages")
-    if answered != kept or answered != sent:
-        raise SystemExit("reports were lost or refused")
+    print(f"a page of the queue, ranked anew, ms: {milliseconds(seen.looks)}; by status: {dict(seen.pages)}")
+    if gone or report.statuses.get(200) != sent or seen.pages[200] != seen.pages.total():
+        raise SystemExit("reports were lost or refused, or the queue was not shown")
 
 
 if __name__ == "__main__":

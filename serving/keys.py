@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from serving.moderation import audit
 from serving.store import ApiKey, Store, now
 
 # comments: send comments, appeals and erasures, as a comment system's server. reports: file reports; such a key may
@@ -22,6 +23,7 @@ from serving.store import ApiKey, Store, now
 Scope = Literal["score", "feedback", "comments", "reports", "moderate", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "evh_"
+ACTOR = "command"  # in the audit log: keys are made and revoked by commands only
 FRESH_SECONDS = 2.0  # how long a revoked key may still work
 STALE_SECONDS = 60.0  # how long while the database does not answer: a hiccup of it must not stop all scoring
 
@@ -70,8 +72,10 @@ def create(store: Store, name: str, scopes: Sequence[str], per_minute: int) -> t
         per_minute=per_minute,
     )
     try:
-        with store.session.begin() as session:
+        with store.writing() as session:
             session.add(row)
+            session.flush()
+            audit.append(session, ACTOR, "key.made", f"key:{row.id}", details={"scopes": row.scopes})
     except IntegrityError:
         raise KeyRuleError(f"name: a key called {name.strip()!r} exists; revoked ones keep their name") from None
     return _key(row), secret
@@ -85,11 +89,13 @@ def every(store: Store) -> list[Key]:
 
 def revoke(store: Store, key_id: str) -> Key:
     """Ends a key; it stops working within FRESH_SECONDS. Raises KeyRuleError if there is none."""
-    with store.session.begin() as session:
+    with store.writing() as session:
         row = session.get(ApiKey, key_id)
         if row is None:
             raise KeyRuleError(f"no key has the id {key_id!r}; evenhand keys list shows them")
-        row.revoked_at = row.revoked_at or now()
+        if row.revoked_at is None:
+            row.revoked_at = now()
+            audit.append(session, ACTOR, "key.revoked", f"key:{row.id}")
         return _key(row)
 
 

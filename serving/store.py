@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as BusyWriters
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
@@ -165,7 +166,7 @@ class Store:
         """Rewrites SQLite's file, so that nothing is left in it of what was erased: neither in free pages, nor in the
         gaps of others, nor in the log. Writers wait meanwhile. One run does for all who asked before it began.
 
-        PostgreSQL's own vacuum sees to that in its time.
+        PostgreSQL's own vacuum sees to that in its time. Raises SQLAlchemyError; then it is `owed`.
         """
         if not self.one_writer:
             return
@@ -185,9 +186,16 @@ class Store:
                         if cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
                             break
                     cursor.close()
+                except sqlite3.Error as error:  # the driver's own, as no layer is in between
+                    raise OperationalError("VACUUM", None, error) from None
                 finally:
                     connection.close()
             self._forgotten = served
+
+    @property
+    def owed(self) -> bool:
+        """Whether somebody has asked to `forget` and it has not been done yet."""
+        return self._forgotten < self._asked
 
     def close(self) -> None:
         """Closes the connections."""

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from labels import taxonomy
 from serving.console import highlights, scores, surroundings, words
 from serving.console.desk import Call, Desk, Visitor, see
 from serving.console.errors import PageError, nothing
@@ -53,8 +54,12 @@ def show(call: Call) -> Response:
     """The case, whoever has it."""
     moment, wanted = now(), Wanted.read(call.query)
     with call.store.session() as session:
-        rank_of = _case(session, call).site_id
+        case = _case(session, call)
+        rank_of, text = case.site_id, surroundings.texts_of(session, [case.comment_id]).get(case.comment_id)
     call.here.ranker.refresh([rank_of], moment)
+    asked = call.query.get("explain", "")
+    asked = asked if asked in taxonomy.load().names else ""
+    marks = _marks(call, text, asked)  # while no connection to the database is held: it may take seconds
     with call.store.session() as session:
         case = _case(session, call)
         found = casefiles.detail(session, case, moment)
@@ -62,9 +67,7 @@ def show(call: Call) -> Response:
         section = comment.story.section if comment.story else None
         file = found.file
         shown, folded = scores.rows(file.scores or {}, policies.live(session, site.id).policy, section)
-        asked = call.query.get("explain", "")
-        asked = asked if asked in (file.scores or {}) else ""
-        marks = _marks(call, file.text, asked)
+        marks = marks if file.text == text else None  # it was reworded this very moment
         strongest = scores.strongest(file.scores or {})
         past = _past(session, found, call.me, sites.settings(site).undo_seconds)
         return call.page(
@@ -221,7 +224,7 @@ def _past(session: Session, found: Detail, me: Visitor, undo_seconds: int) -> li
 
 def _names(session: Session, ids: set[int]) -> dict[int, str]:
     rows = session.execute(select(Moderator.id, Moderator.name).where(Moderator.id.in_(ids)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _name(session: Session, number: int | None) -> str | None:

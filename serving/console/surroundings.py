@@ -103,7 +103,7 @@ def record(session: Session, author: Author) -> AuthorRecord:
         .join(Comment, Comment.id == Decision.comment_id)
         .where(Comment.author_id == author.id)
         .group_by(Appeal.state)
-    ).tuples()
+    )
     return AuthorRecord(*counts, appeals=dict(appealed.all()))
 
 
@@ -154,7 +154,7 @@ def texts_of(session: Session, comments: Collection[int]) -> dict[int, str]:
         .join(Revision, (Revision.comment_id == Comment.id) & (Revision.number == Comment.revision))
         .where(Comment.id.in_(comments), Revision.text.is_not(None))
     )
-    return {number: text for number, text in session.execute(wanted).tuples() if text is not None}
+    return {number: text for number, text in session.execute(wanted) if text is not None}
 
 
 def wordings(session: Session, comment: Comment) -> list[Revision]:

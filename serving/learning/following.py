@@ -34,6 +34,7 @@ class Follower:
         self._live: str | None = None  # path that the engine was told, None: the default
         self._refused = ""  # path of a promoted model that could not be loaded
         self._candidate: tuple[str, Scorer] | None = None
+        self._failed = ""  # path of a candidate that could not score what is stored
         self._newest, self._oldest = 0, 0  # ids; what lies between them has the candidate's scores
 
     def promoted(self) -> Path | None:
@@ -84,9 +85,9 @@ class Follower:
 
         Returns whether there may be more.
         """
-        if self._candidate is None:
+        if self._candidate is None or self._candidate[0] == self._failed:
             return False
-        scorer = self._candidate[1]
+        path, scorer = self._candidate
         name = models.called(scorer.manifest)
         known = exists().where(RevisionScores.revision_id == Revision.id, RevisionScores.model == name)
         chosen = select(Revision.id, Revision.text).where(Revision.text.is_not(None), ~known).limit(BATCH)
@@ -104,7 +105,13 @@ class Follower:
                 self._oldest = rows[-1].id if rows else 0
         if not rows:
             return False
-        scores = scorer.score([row.text for row in rows])
+        try:
+            scores = scorer.score([row.text for row in rows])
+        except Exception as error:  # whatever the runtime raises: what is promoted must be followed all the same
+            self._failed = path
+            log = structlog.get_logger()
+            log.error("the candidate cannot score what is stored and is left alone", type=type(error).__name__)
+            return False
         values = [
             {"revision_id": row.id, "model": name, "shadow": True, "scores": dict(each), "created_at": now()}
             for row, each in zip(rows, scores, strict=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
 from labels import taxonomy
@@ -107,12 +107,6 @@ def fed_back(session: Session, since: datetime | None = None) -> Iterator[Label]
         else:
             continue
         yield Label(row.text, values, row.story_url, "feedback", row.created_at)
-
-
-def counts(session: Session) -> dict[str, int]:
-    """Moderators' standing decisions by site."""
-    chosen = select(Decision.site_id, func.count()).where(*stands(Decision)).group_by(Decision.site_id)
-    return dict(session.execute(chosen).tuples().all())
 
 
 def stands(decision: type[Decision]) -> tuple[ColumnElement[bool], ...]:

@@ -61,7 +61,8 @@ def digest(entry: AuditEntry, before: str) -> str:
 def verify(session: Session) -> Iterator[str]:
     """What is wrong with the log, in words; nothing if every entry is there as it was written.
 
-    Entries cut off at the end leave no trace in what remains: keep the last hash, `head`, elsewhere to notice.
+    Entries cut off at the end leave no trace in what remains: keep the last hash, `head`, elsewhere, and ask whether
+    the log `holds` it.
     """
     before, number = START, 0
     for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.number)).yield_per(1000):
@@ -82,6 +83,11 @@ def head(session: Session) -> tuple[int, str]:
         )
     ).first()
     return (found[0], found[1]) if found else (0, START)
+
+
+def holds(session: Session, digest: str) -> bool:
+    """Whether the log still has the entry of a hash that was its head once."""
+    return session.scalars(select(AuditEntry.number).where(AuditEntry.hash == digest)).first() is not None
 
 
 def _moment(moment: datetime) -> str:

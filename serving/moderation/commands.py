@@ -116,10 +116,16 @@ def replay(hook: _Hook) -> None:
 
 
 @audit.command("verify")
-def verify() -> None:
+def verify(
+    head: Annotated[
+        str | None, typer.Option(help="A head that was printed before: the entries up to it must be there yet.")
+    ] = None,
+) -> None:
     """Check that every entry is there as it was written; ends with code 1 if not. Keep the printed head elsewhere."""
     with one_line_errors(), opened() as store, store.session() as session:
         problems = list(log.verify(session))
+        if head is not None and not log.holds(session, head.strip().lower()):
+            problems.append("the entry of that head is missing: the end of the log was cut off, or it is another log")
         number, digest = log.head(session)
     for problem in problems:
         typer.echo(problem)
@@ -139,7 +145,8 @@ def show(
         rows = session.scalars(wanted.where(AuditEntry.site_id == site) if site else wanted).all()
     for row in reversed(rows):
         entry = {"number": row.number, "at": row.at.isoformat(), "actor": row.actor, "action": row.action}
-        typer.echo(json.dumps(entry | {"subject": row.subject, "site": row.site_id, "details": row.details}))
+        entry |= {"subject": row.subject, "site": row.site_id, "details": row.details, "hash": row.hash}
+        typer.echo(json.dumps(entry))
 
 
 @privacy.command("erase")

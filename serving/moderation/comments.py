@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
-from serving import policy
-from serving.moderation import audit, cases, digests, facts, policies, sites, verdicts, webhooks
+from serving import language, policy
+from serving.moderation import audit, cases, digests, facts, policies, sites, suggested, verdicts, webhooks
 from serving.moderation.problems import missing
 from serving.moderation.rows import ensure
 from serving.moderation.submissions import StoryPart, Submission
@@ -116,6 +116,7 @@ def submit(
     if revision is None or changed:
         comment.revision += 1
         revision = Revision(comment_id=comment.id, number=comment.revision, digest=digest, created_at=now)
+        revision.language = next((found.code[:16] for found in language.detect(submission.text)), None)
         session.add(revision)
         comment.deleted_at = None
     _keep_text(session, comment, revision, submission)
@@ -123,8 +124,7 @@ def submit(
     latest = None if changed else latest_decision(session, comment)
     unscored = changed or cases.scores_of(session, comment) is None
     if given and unscored:
-        revision.scores.append(RevisionScores(model=given.model, scores=dict(given.scores), created_at=now))
-        session.flush()
+        _score(session, revision, given, now)
     if latest and not (given and unscored and latest.actor == "policy"):
         return Submitted(comment, latest, False)
     outcome = policies.decide(session, site.id, dict(given.scores) if given else {}, about)
@@ -132,7 +132,10 @@ def submit(
 
 
 def delete(session: Session, site: Site, comment: Comment, actor: str, now: datetime) -> None:
-    """Forgets the text of a comment that its author took back, and closes its case: nobody has to decide it now."""
+    """Forgets the text of a comment that its author took back, in scores that were suggested for it too, and closes its
+    case: nobody has to decide it now.
+    """
+    suggested.forget(session, comment.author_id, [comment])
     for revision in session.scalars(select(Revision).filter_by(comment_id=comment.id)):
         revision.text = revision.digest = None
     if comment.deleted_at is None:
@@ -249,6 +252,17 @@ def _keep_text(session: Session, comment: Comment, revision: Revision, submissio
         session.execute(update(Revision).where(Revision.comment_id == comment.id).values(text=None))
     elif revision.text is None:
         revision.text = submission.text
+
+
+def _score(session: Session, revision: Revision, given: Given, now: datetime) -> None:
+    """Keeps a revision's scores. The model may have given some before, in the shadow of another."""
+    known = select(RevisionScores).filter_by(revision_id=revision.id, model=given.model)
+    row = session.scalars(known).first()
+    if row is None:
+        row = RevisionScores(revision_id=revision.id, model=given.model)
+        session.add(row)
+    row.shadow, row.scores, row.created_at = False, dict(given.scores), now
+    session.flush()
 
 
 def _revision(session: Session, comment: Comment) -> Revision:

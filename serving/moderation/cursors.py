@@ -1,4 +1,4 @@
-"""Cursors of lists that are read newest first: a page goes on where the one before ended, whatever was added since."""
+"""Cursors of lists that are read by time: a page goes on where the one before ended, whatever was added since."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ MOST = 200  # rows of one page
 def page(
     session: Session,
     query: Select[T],
-    at: InstrumentedAttribute[datetime],
+    at: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None],
     key: InstrumentedAttribute[str],
     cursor: str | None,
     limit: int,
+    *,
+    oldest_first: bool = False,
 ) -> tuple[Sequence[T], str | None]:
-    """At most `limit` rows (1 to MOST) by time, newest first, then id; and the cursor of the next page, or None.
+    """At most `limit` rows (1 to MOST) by time, newest first or oldest first, then id; and the cursor of the next page,
+    or None. The time of each must be there.
 
     Raises ModerationError for a cursor that no page gave.
     """
     if cursor is not None:
         moment, last = _read(cursor)
-        query = query.where(or_(at < moment, and_(at == moment, key > last)))
-    rows = session.scalars(query.order_by(at.desc(), key).limit(limit + 1)).all()
+        beyond = at > moment if oldest_first else at < moment
+        query = query.where(or_(beyond, and_(at == moment, key > last)))
+    rows = session.scalars(query.order_by(at if oldest_first else at.desc(), key).limit(limit + 1)).all()
     if len(rows) <= limit:
         return rows, None
     end = rows[limit - 1]

@@ -127,7 +127,8 @@ def _decide(
 
 
 def undo(session: Session, decision: Decision, by: By) -> Decision:
-    """Takes a decision back: the comment is as it was, the case open again, its reports undecided.
+    """Takes a decision back: the comment is as it was, the case open again unless its author has deleted the comment
+    since, its reports undecided.
 
     A moderator undoes own decisions; editors, admins and keys anybody's.
     Raises ModerationError: undone, overturned, too_late, appealed, forbidden, changed (the comment is, or another
@@ -180,7 +181,9 @@ def _undo(session: Session, decision: Decision, by: By) -> None:
     at, state, featured = now(), comment.state, comment.featured
     comment.state, comment.featured = decision.before["state"], decision.before["featured"]
     case.escalated = decision.before["escalated"]
-    if not (case.origin == "moderator" and case.opened_at == decision.at):  # that one was never in the queue
+    # One made for the decision was never in the queue, and of a comment without its text there is nothing to decide.
+    unasked = case.origin == "moderator" and case.opened_at == decision.at
+    if not unasked and comment.deleted_at is None:
         case.closed_at = None
     for report in session.scalars(
         select(Report).where(Report.comment_id == comment.id, Report.decided_at == decision.at)

@@ -40,6 +40,6 @@ def forget(store: Store, actor: str) -> dict[str, int]:
                 details = {"comments": count}
                 audit.append(session, actor, "texts.forgotten", f"site:{site_id}", site=site_id, details=details)
             counts[site_id] = counts.get(site_id, 0) + count
-    if counts:
+    if counts or store.owed:
         store.forget()
     return counts

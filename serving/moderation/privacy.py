@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, String, and_, cast, delete, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
-from serving.moderation import audit, sites
+from serving.moderation import audit, sites, suggested
 from serving.moderation.appeals import RESTRICTIONS
 from serving.moderation.tables import (
     Appeal,
@@ -33,7 +33,7 @@ from serving.moderation.tables import (
     Site,
     Story,
 )
-from serving.store import Feedback, now
+from serving.store import now
 
 Role = Literal["author", "reporter"]
 BATCH = 500  # comments in one transaction of `retain`
@@ -126,7 +126,7 @@ def _author(session: Session, row: Author) -> Erased:
         texts += _count(session, select(Revision.id).where(Revision.comment_id.in_(ids), Revision.text.is_not(None)))
         reports += _count(session, select(Report.id).where(Report.comment_id.in_(ids), Report.details.is_not(None)))
         appeals += _count(session, select(Appeal.id).where(Appeal.decision_id.in_(theirs), Appeal.text.is_not(None)))
-        _suggested(session, some)
+        suggested.forget(session, row.id, some)
         _texts(session, ids)
         session.execute(update(Revision).where(Revision.comment_id.in_(ids)).values(digest=None))
         session.execute(delete(Appeal).where(Appeal.decision_id.in_(theirs), Appeal.state == "open"))
@@ -184,14 +184,6 @@ def _written(old: datetime) -> ColumnElement[bool]:
 def _present(column: Any) -> ColumnElement[bool]:
     """Whether a JSON column holds anything: None is written as JSON's null where it is set, and as SQL's where not."""
     return and_(column.is_not(None), cast(column, String) != "null")
-
-
-def _suggested(session: Session, comments: Sequence[Comment]) -> None:
-    """Scores that were suggested for the same texts: a copy of each lies with them."""
-    ids = [comment.id for comment in comments]
-    texts = select(Revision.text).where(Revision.comment_id.in_(ids), Revision.text.is_not(None))
-    outside = [comment.external_id for comment in comments]
-    session.execute(delete(Feedback).where(or_(Feedback.text.in_(texts), Feedback.comment_id.in_(outside))))
 
 
 def _from_outbox(session: Session, site_id: str, person: str) -> None:

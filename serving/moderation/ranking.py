@@ -5,6 +5,7 @@ Done when the queue is read and evidence has changed since, never when a report 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import defaultdict
@@ -49,25 +50,37 @@ def rank(session: Session, site_id: str, now: datetime) -> Ranks:
 
 
 class Ranker:
-    """Ranks the sites of a database as they are read. One ranking at a time: whoever comes in between sees the order
-    as it was, and so does who comes too soon after one that took long. `clock`: seconds, of which only differences
-    count.
+    """Ranks the sites of a database as they are read. One ranking at a time: who comes meanwhile waits for it, and is
+    served by it or by one more for all who wait. Who comes too soon after one that took long sees the order as it was.
+    `clock`: seconds, of which only differences count.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._lock = threading.Lock()
         self._not_before: dict[str, float] = {}
+        self._tickets = itertools.count(1)  # drawn by callers as they come, and by rankings as they begin
+        self._ranked: dict[str, int] = {}  # the ticket of each site's last ranking
 
     def refresh(self, site_ids: Iterable[str], now: datetime) -> None:
         """Ranks those of the sites whose evidence has changed, and fits their weights if it is time."""
         for site_id in site_ids:
-            with self._store.session() as session:
-                site = session.get(Site, site_id)
-                stale = site is not None and site.ranked_at != site.touched_at
-            if stale and self._clock() >= self._not_before.get(site_id, 0.0):
-                with self._lock:
+            mine = next(self._tickets)
+            if not self._due(site_id):
+                continue
+            with self._lock:
+                # A ranking that began after this caller came has seen all that the caller can know of.
+                if self._ranked.get(site_id, 0) < mine and self._due(site_id):
+                    begun = next(self._tickets)
                     self._refresh(site_id, now)
+                    self._ranked[site_id] = begun
+
+    def _due(self, site_id: str) -> bool:
+        if self._clock() < self._not_before.get(site_id, 0.0):
+            return False
+        with self._store.session() as session:
+            site = session.get(Site, site_id)
+            return site is not None and site.ranked_at != site.touched_at
 
     def _refresh(self, site_id: str, now: datetime) -> None:
         began = self._clock()

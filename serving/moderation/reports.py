@@ -111,7 +111,7 @@ def file(session: Session, site_id: str, comment_id: str, filing: Filing, now: d
     state: ReportState = "received"
     case, opened = str(place.case_id), False
     if place.case_id is None:
-        case, opened, state = _case(session, place.id, number, reader.id, filing, now)
+        case, opened, state = _case(session, place.id, number, place.revision, reader.id, filing, now)
     values: dict[str, Any] = {"case_id": case, "withdrawn_at": None}
     if filing.details or known is None:
         values["details"] = filing.details
@@ -222,14 +222,14 @@ def _keeping(session: Session, comment_id: int, revision: int) -> Decision | Non
 
 
 def _case(
-    session: Session, comment_id: int, revision: int, reader: int, filing: Filing, now: datetime
+    session: Session, comment_id: int, revision: int, present: int, reader: int, filing: Filing, now: datetime
 ) -> tuple[str, bool, ReportState]:
     """The case that a report of a comment without an open one belongs to, whether it was opened for it, and what to
-    tell the reader.
+    tell the reader. `present`: the revision that stands; if a person kept it, older ones need no look either.
     """
     comment = session.get_one(Comment, comment_id)
     closed = cases.last(session, comment_id)
-    if closed is None or _keeping(session, comment_id, revision) is None:
+    if closed is None or not any(_keeping(session, comment_id, number) for number in {revision, present}):
         case, opened = cases.opened(session, comment, "report", now)
         return case.id, opened, "received"
     # Readers who have reported this wording since, and had not before.

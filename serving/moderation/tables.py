@@ -219,8 +219,8 @@ class Case(Base):
 class Report(Base):
     """One reader's report of one revision for one reason; filing it again changes nothing.
 
-    `upheld` is what became of it: set by the decision on its case while it stood, NULL before. `at` is the first
-    filing; withdrawing and filing again keep it.
+    `upheld` is what became of it: set by the decision on its case while it stood, NULL before, and NULL if other words
+    than those reported were kept. `at` is the first filing; withdrawing and filing again keep it.
     """
 
     __tablename__ = "reports"

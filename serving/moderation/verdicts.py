@@ -136,7 +136,9 @@ def apply(
     session.add(decision)
     if decision.upheld is not None:
         for report in standing(session, comment.id):
-            report.upheld, report.decided_at = decision.upheld, stroke.at
+            # To keep other words says nothing of those that were reported: else authors could make readers wrong.
+            if decision.upheld or report.revision == comment.revision:
+                report.upheld, report.decided_at = decision.upheld, stroke.at
         for event in tell(state, featured, comment) or ["comment.kept"]:
             webhooks.enqueue(session, case.site_id, event, described(decision), comment)
     return decision

@@ -6,6 +6,7 @@ This module is the outbox; serving/moderation/sending.py empties it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 from sqlalchemy import select
@@ -29,17 +30,33 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 NEVER = frozenset({"text", "author", "reporter", "details", "note", "notice", "name"})
 
 
+SILENT = "silent"
+
+
+@contextmanager
+def silence(session: Session) -> Iterator[None]:
+    """Meanwhile nobody is told what the session does: for what no comment system has asked to be moderated."""
+    session.info[SILENT] = True
+    try:
+        yield
+    finally:
+        del session.info[SILENT]
+
+
 def enqueue(session: Session, site_id: str, event: Event, body: dict[str, Any], comment: Comment | None = None) -> None:
     """Writes an event for each of the site's hooks that wants it, in the session's transaction.
 
     `body` holds ids and states, none of NEVER. With a `comment` it also says how that stands now, and receivers get
     the comment's events in the order of their transactions: the comment's row must be locked or changed by this one.
-    Raises ValueError for an unknown event, and for a member that must not leave.
+    Raises ValueError for an unknown event, and for a member that must not leave. While the session is in `silence`,
+    nothing is written.
     """
     if event not in EVENTS:
         raise ValueError(f"event: expected one of {', '.join(EVENTS)}, found {event!r}")
     if found := NEVER.intersection(_members(body)):
         raise ValueError(f"body: {', '.join(sorted(found))} must not leave in a webhook")
+    if session.info.get(SILENT):
+        return
     if comment is not None:
         stands = {"id": comment.external_id, "state": comment.state, "featured": comment.featured}
         body = {"comment": stands | {"revision": comment.revision}} | body

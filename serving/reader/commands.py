@@ -62,8 +62,9 @@ def import_(
                 title, incoming = reader.source, importing.of_records(reader, section)
             taken: list[Taken] = []
             for batch in _batches(incoming, importing.BATCH):
+                scores = importing.given(scorer, batch)
                 with store.writing() as session:
-                    taken += importing.take(session, sites.find(session, site), scorer, batch, now())
+                    taken += importing.take(session, sites.find(session, site), batch, scores, now())
             with store.writing() as session:
                 queued = importing.review(session, sites.find(session, site), taken, review, now())
             if reader.notice:

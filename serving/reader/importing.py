@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from serving.moderation import cases, comments
+from serving.learning import models
+from serving.moderation import cases, comments, webhooks
 from serving.moderation.comments import Given
 from serving.moderation.submissions import Submission
 from serving.moderation.tables import Site
@@ -87,16 +88,26 @@ def of_records(reader: Reader, section: str | None = None) -> Iterator[Incoming]
         yield Incoming(id, _submission(reader.source, number, record.text, author, about, given.get("author_id")))
 
 
-def take(session: Session, site: Site, scorer: Scorer, incoming: Sequence[Incoming], now: datetime) -> list[Taken]:
+def given(scorer: Scorer, incoming: Sequence[Incoming]) -> list[Given | None]:
+    """Scores of each; None where there is nothing to score. Before a transaction begins, as it takes its time."""
+    model = models.called(scorer.manifest)
+    return [
+        Given(model, scores) if scores else None for scores in scored(scorer, [one.submission.text for one in incoming])
+    ]
+
+
+def take(
+    session: Session, site: Site, incoming: Sequence[Incoming], scores: Sequence[Given | None], now: datetime
+) -> list[Taken]:
     """Keeps comments and decides on them by the site's policy, in the session's transaction (a writing one)."""
-    model = f"{scorer.manifest.name} {scorer.manifest.version}"
     taken = []
-    for one, scores in zip(incoming, scored(scorer, [one.submission.text for one in incoming]), strict=True):
-        given = Given(model, scores) if scores else None
-        done = comments.submit(session, site, one.id, one.submission, given, now)
-        author = one.submission.author
-        name = author.name or "" if author else ""
-        taken.append(Taken(one.id, name, one.submission.text, done.decision.action, scores, done.changed))
+    with webhooks.silence(session):
+        for one, known in zip(incoming, scores, strict=True):
+            done = comments.submit(session, site, one.id, one.submission, known, now)
+            author = one.submission.author
+            name = author.name or "" if author else ""
+            values = known.scores if known else None
+            taken.append(Taken(one.id, name, one.submission.text, done.decision.action, values, done.changed))
     return taken
 
 
@@ -104,9 +115,10 @@ def review(session: Session, site: Site, taken: Iterable[Taken], most: int, now:
     """Opens cases for the new comments that report_worthy puts on top, at most `most`; how many it opened."""
     new = [one for one in taken if one.new and one.scores]
     opened = 0
-    for one in sorted(new, key=lambda one: -(one.scores or {}).get(HIGHEST, 0.0))[:most]:
-        _, made = cases.opened(session, comments.find(session, site.id, one.id), "moderator", now)
-        opened += made
+    with webhooks.silence(session):
+        for one in sorted(new, key=lambda one: -(one.scores or {}).get(HIGHEST, 0.0))[:most]:
+            _, made = cases.opened(session, comments.find(session, site.id, one.id), "moderator", now)
+            opened += made
     return opened
 
 

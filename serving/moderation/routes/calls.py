@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from serving.dialects.dialect import failures
 from serving.errors import ApiError, ErrorResponse
 from serving.keys import Key, Scope
+from serving.moderation import moderators
 from serving.moderation.problems import invalid
 from serving.moderation.routes.complaints import complaints
 from serving.moderation.tables import Moderator
@@ -55,7 +56,7 @@ def by(session: Session, key: Key | None, moderator: str | None) -> By:
     key_id = key.id if key else None
     if moderator is None:
         return By("key", key_id=key_id)
-    found = session.scalars(select(Moderator).where(Moderator.name == moderator.strip().lower())).first()
+    found = session.scalars(select(Moderator).where(Moderator.name == moderators.normal(moderator))).first()
     if found is None:
         raise invalid("moderator", "expected the name of a moderator")
     return By("moderator", moderator_id=found.id, key_id=key_id)

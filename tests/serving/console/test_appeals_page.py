@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import select
 
+from serving.console.appeals import AT_ONCE
 from serving.moderation import appeals, decisions
 from serving.moderation.decisions import By
 from serving.moderation.tables import Appeal, Comment, Moderator
@@ -83,4 +85,49 @@ def test_an_admin_upholds(place: Place, chromium: Browser) -> None:
     expect(page.get_by_text("No appeal is open.")).to_be_visible()
     with place.store.session() as session:
         assert session.get_one(Comment, place.comments["editor"]).state == "rejected"
+    page.context.close()
+
+
+def test_appeals_are_read_page_by_page(place: Place, chromium: Browser) -> None:
+    more = AT_ONCE + 3
+    with place.store.writing() as session:
+        by = By("moderator", session.scalars(select(Moderator.id).where(Moderator.name == NAMES["moderator"])).one())
+        for number in range(more):
+            comment = desk.comment(session, f"Removed, {number} of many.", author=f"one of many {number}")
+            made = decisions.decide_comment(session, comment, "remove", by, reason="abusive")
+            appeals.file(session, made, f"one of many {number}", "Why?", "key:test")
+    page = logged_in(chromium.new_context(), place.server.url, "editor", "/console/appeals")
+
+    def read() -> list[str]:
+        """The pages from here, in order: whose number, or "" for those of other tests."""
+        texts = [re.search("Removed, (\\d+)", text) for text in page.get_by_role("article").all_inner_texts()]
+        found = [text[1] if text else "" for text in texts]
+        further = page.get_by_role("link", name="Next page")
+        if not further.count():
+            return found
+        assert len(found) == AT_ONCE
+        further.click()
+        page.wait_for_url("**cursor=**")
+        return found + read()
+
+    longest_waiting_first = [number for number in read() if number]
+    assert longest_waiting_first == [str(number) for number in range(more)]
+    check(page)
+    # What is decided meanwhile makes no other fall between two pages.
+    page.get_by_role("link", name="First page").click()
+    page.get_by_role("button", name="Uphold the removal").first.wait_for()
+    further = page.get_by_role("link", name="Next page").get_attribute("href") or ""
+    with place.store.writing() as session:
+        ada = By("moderator", session.scalars(select(Moderator.id).where(Moderator.name == NAMES["admin"])).one())
+        for appeal in list(session.scalars(select(Appeal).where(Appeal.state == "open").order_by(Appeal.at))):
+            if appeal.text == "Why?":
+                appeals.decide(session, appeal, "upheld", ada)
+    page.goto(place.server.url + further)
+    expect(page.get_by_text("That was the last page.")).to_be_visible()
+    page.get_by_role("link", name="Show those decided").click()
+    page.get_by_text("Removed, 52 of many.").wait_for()
+    latest_first = [number for number in read() if number]
+    assert latest_first == [str(number) for number in reversed(range(more))]
+    page.goto(f"{place.server.url}/console/appeals?decided&cursor=made-up")
+    assert page.url == f"{place.server.url}/console/appeals?decided="
     page.context.close()

@@ -15,12 +15,16 @@ import pytest
 from sqlalchemy import func, select
 
 from serving import artifact
+from serving.engine import Engine, Limits
 from serving.learning import models
+from serving.learning.following import Follower
 from serving.learning.models import ModelError
+from serving.metrics import Metrics
 from serving.moderation import audit
 from serving.moderation.tables import AuditEntry, RevisionScores
 from serving.scorer import Scorer
 from serving.store import Store
+from tests.coroutines import finish
 from tests.service import running
 from tests.serving.learning import desk
 
@@ -150,3 +154,29 @@ def test_promotions_are_undone_one_by_one(store: Store, tmp_path: Path) -> None:
         assert models.rollback(session, "command") is None
         with pytest.raises(ModelError):
             models.rollback(session, "command")
+
+
+def test_a_candidate_that_fails_is_left_alone_and_promotions_are_followed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.writing() as session:
+        desk.comment(session, "Comment, you clown.")
+        models.shadow(session, copied(tmp_path, "9.9"), "other", "command")
+    engine = Engine(artifact.DEFAULT, Metrics(), Limits(), 1, 1)
+    follower = Follower(store, engine, None)
+    asked: list[object] = []
+
+    def broken(scorer: Scorer, texts: object) -> object:
+        asked.append(texts)
+        raise RuntimeError("the runtime's own")
+
+    monkeypatch.setattr(Scorer, "score", broken)
+    finish(follower._follow())
+    assert not follower._score() and not follower._score()
+    assert len(asked) == 1
+    with store.writing() as session:
+        models.withdraw(session, "command")
+        models.shadow(session, copied(tmp_path, "10"), "other", "command")
+    finish(follower._follow())
+    assert not follower._score()
+    assert len(asked) == 2  # another candidate is tried again

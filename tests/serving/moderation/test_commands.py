@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from serving.moderation.tables import Delivery, Hook, Revision
-from serving.store import Store, now
+from serving.store import ApiKey, Store, now
 from tests import databases
 from tests.serving.moderation.test_decisions import decided
 from tests.serving.moderation.test_transparency import around
@@ -62,12 +62,33 @@ def test_hooks(store: Store) -> None:
     assert run(store, "hooks", "add", "daily", "http://news.example/").startswith("whsec_")
 
 
+def test_who_was_given_a_key_is_in_the_audit_log(store: Store) -> None:
+    run(store, "keys", "create", "the comment system", "--scope", "comments", "--scope", "moderate")
+    with store.session() as session:
+        key = session.query(ApiKey).one()
+    for _ in range(2):
+        run(store, "keys", "revoke", key.id)
+    assert "exists" in run(store, "keys", "create", "the comment system", code=2)
+    entries = [json.loads(line) for line in run(store, "audit", "show").splitlines()]
+    assert [(one["actor"], one["action"], one["subject"], one["details"]) for one in entries] == [
+        ("command", "key.made", f"key:{key.id}", {"scopes": ["comments", "moderate"]}),
+        ("command", "key.revoked", f"key:{key.id}", {}),
+    ]
+    assert "2 entries as they were written" in run(store, "audit", "verify")
+
+
 def test_the_audit_log(store: Store) -> None:
     world = World.made(store)
     made = decided(world, world.case(), "remove")
-    assert "2 entries as they were written; head " in run(store, "audit", "verify")
+    said = run(store, "audit", "verify")
+    assert "2 entries as they were written; head " in said
+    head = said.split()[-1]
+    decided(world, world.case(), "keep")
+    assert "3 entries as they were written" in run(store, "audit", "verify", "--head", head)
+    assert "cut off" in run(store, "audit", "verify", "--head", "0" * 64, code=1)
     entries = [json.loads(line) for line in run(store, "audit", "show", "--site", "daily").splitlines()]
-    assert [entry["action"] for entry in entries] == ["site.made", "decision.made"]
+    assert [entry["action"] for entry in entries] == ["site.made", "decision.made", "decision.made"]
+    assert entries[1]["hash"] == head
     assert entries[1]["subject"] == f"decision:{made}"
     assert len(run(store, "audit", "show", "--last", "1").splitlines()) == 1
     with store.writing() as session:

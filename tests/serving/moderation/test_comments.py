@@ -28,7 +28,7 @@ from serving.moderation.tables import (
     Revision,
     RevisionScores,
 )
-from serving.store import Store, now
+from serving.store import Feedback, Store, now
 from tests import databases
 from tests.service import running
 from tests.serving.moderation.calls import call
@@ -268,6 +268,46 @@ def test_an_author_is_nudged_once_and_nothing_is_stored(served: Service) -> None
     assert served.call("GET", path, status=404)["code"] == "unknown_comment"
     assert served.call("PUT", path, {"text": RUDE})["state"] == "held"
     assert served.call("PUT", f"{path}2", {"text": "A fair point, thank you.", "nudge": True})["state"] == "published"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("I think that they should have asked us before they closed the road.", "en"),
+        ("Das hätte man uns wirklich vorher sagen können, bevor die Straße gesperrt wurde.", "de"),
+        ("👍 100", None),
+    ],
+)
+def test_the_language_of_a_wording_is_known(world: World, text: str, code: str | None) -> None:
+    sent(world, text)
+    with world.store.session() as session:
+        assert [row.language for row in session.scalars(select(Revision))] == [code]
+
+
+def test_scores_of_a_model_that_was_in_shadow_count_once_it_is_asked(world: World) -> None:
+    """The text could not be scored when it came; the candidate scored it, was promoted, and the comment comes again."""
+    sent(world, score=None)
+    with world.store.writing() as session:
+        revision = session.scalars(select(Revision)).one()
+        session.add(
+            RevisionScores(revision_id=revision.id, model="model 1", shadow=True, scores={"report_worthy": 0.2})
+        )
+    assert sent(world, score=MILD).action == "accept"
+    with world.store.session() as session:
+        row = session.scalars(select(RevisionScores)).one()
+        assert (row.shadow, row.scores) == (False, {"report_worthy": MILD})
+
+
+def test_what_an_author_takes_back_is_gone_from_suggested_scores_too(world: World) -> None:
+    sent(world, "Mine.")
+    sent(world, "Another's.", comment="c2")
+    with world.store.writing() as session:
+        for text, comment in (("Mine.", None), ("Mine, cut.", "c1"), ("Another's.", "c2"), ("Else.", None)):
+            session.add(Feedback(text=text, attribute="TOXICITY", value=1, languages=[], comment_id=comment))
+    with world.store.writing() as session:
+        comments.delete(session, world.site_row(session), world.row(session, "c1"), "key:1", now())
+    with world.store.session() as session:
+        assert [row.text for row in session.scalars(select(Feedback))] == ["Another's.", "Else."]
 
 
 def test_a_comment_that_is_not_to_be_stored_leaves_no_text(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from threading import Barrier
 import pytest
 from sqlalchemy.orm import Session
 
-from serving.moderation import audit, decisions, webhooks
+from serving.moderation import audit, comments, decisions, webhooks
 from serving.moderation.decisions import By
 from serving.moderation.problems import ModerationError
-from serving.moderation.tables import AuditEntry, Case, Decision, Delivery, Hook, Report, Verdict
-from serving.store import Store
+from serving.moderation.tables import AuditEntry, Case, Decision, Delivery, Hook, Report, Revision, Verdict
+from serving.store import Store, now
 from tests.serving.moderation.world import World
 
 KEY = By("key", key_id="ab12")
@@ -220,6 +220,39 @@ def test_undo_puts_everything_back(world: World) -> None:
     with undone() as session:
         refused("undone", lambda: decisions.undo(session, session.get_one(Decision, made), KEY))
     decided(world, case, "keep")
+
+
+def test_undo_opens_no_case_of_a_comment_that_is_gone(world: World) -> None:
+    case = world.case("c")
+    made = decided(world, case, "remove")
+    with world.store.writing() as session:
+        comments.delete(session, world.site_row(session), world.row(session, "c"), "key:1", now())
+    with world.store.writing() as session:
+        decisions.undo(session, session.get_one(Decision, made), KEY)
+        assert session.get_one(Case, case).closed_at is not None
+        assert world.row(session, "c").state == "published"
+
+
+def test_who_reported_other_words_is_not_wrong_if_these_are_kept(world: World) -> None:
+    """Else authors could spoil their readers' records: be reported, reword, be kept."""
+    case = world.case("c", "rita")
+    with world.store.writing() as session:
+        comment = world.row(session, "c")
+        comment.revision = 2
+        session.add(Revision(comment_id=comment.id, number=2, text="Well, I disagree.", digest=b"1" * 32))
+    world.report("c", "ron", revision=2)
+    kept = decided(world, case, "keep")
+
+    def outcomes() -> list[bool | None]:
+        with world.store.session() as session:
+            return [report.upheld for report in session.query(Report).order_by(Report.id)]
+
+    assert outcomes() == [None, False]
+    with world.store.writing() as session:
+        decisions.undo(session, session.get_one(Decision, kept), KEY)
+    assert outcomes() == [None, None]
+    decided(world, case, "remove")
+    assert outcomes() == [True, True]
 
 
 def test_undo_of_an_escalation(world: World) -> None:

@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from serving.moderation import appeals, audit, decisions, keeping, privacy, webhooks
-from serving.moderation.tables import Appeal, AuditEntry, Author, Case, Comment, Decision, Delivery, Report, Revision
+from serving.moderation.tables import (
+    Appeal,
+    AuditEntry,
+    Author,
+    Case,
+    Comment,
+    Decision,
+    Delivery,
+    Report,
+    Revision,
+    Story,
+)
 from serving.store import Feedback, Store, now
 from tests import databases
 from tests.service import running
@@ -117,6 +128,38 @@ def test_a_person_of_the_same_id_elsewhere_stays(world: World) -> None:
     with world.store.session() as session:
         assert session.query(Revision.text).join(Comment).filter(Comment.site_id == "weekly").scalar()
         assert session.query(Author).filter_by(external_id=PERSON).count() == 1
+
+
+def suggest(world: World, text: str, **more: str) -> None:
+    with world.store.writing() as session:
+        session.add(Feedback(text=text, attribute="TOXICITY", value=1, languages=[], **more))
+
+
+def test_suggested_scores_of_a_comment_of_the_same_id_elsewhere_stay(world: World) -> None:
+    other = World.made(world.store, "weekly")
+    for place, author, text in ((world, PERSON, "Mine."), (other, PERSON, "Another's."), (other, "bo", "I agree.")):
+        with place.store.writing() as session:
+            session.query(Story).filter_by(site_id=place.site).one().url = f"https://{place.site}.example/road/"
+        place.comment("c1" if author == PERSON else "c2", author=author, text=text)
+    world.comment("c3", author=PERSON, text="I agree.")
+    suggest(world, "Mine.", comment_id="c1")
+    suggest(world, "Mine.")
+    suggest(world, "Mine.", comment_id="of another system")
+    suggest(world, "Cut, and nobody knows whose.", comment_id="c1")
+    suggest(world, "Cut, on my page.", comment_id="c1", story_url="https://daily.example/road?commentID=c1")
+    suggest(world, "Cut, and only I have the id.", comment_id="c3")
+    suggest(world, "I agree.")
+    kept = ["Another's.", "Cut, on another page.", "I agree."]
+    suggest(world, kept[0], comment_id="c1")
+    suggest(world, kept[1], comment_id="c1", story_url="https://weekly.example/road?commentID=c1#top")
+    suggest(world, kept[2], comment_id="c2")
+    with world.store.writing() as session:
+        privacy.erase(session, world.site, "author", PERSON, "local")
+    with world.store.session() as session:
+        assert [row.text for row in session.query(Feedback).order_by(Feedback.id)] == kept
+    with world.store.writing() as session:  # whoever is left has them
+        privacy.erase(session, other.site, "author", PERSON, "local")
+        assert [row.text for row in session.query(Feedback)] == kept[2:]
 
 
 def test_what_is_held_on_somebody_is_exported(world: World) -> None:

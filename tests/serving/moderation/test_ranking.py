@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import cast, get_args
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from serving import triage
 from serving.moderation import decisions, ranking, reports, sites
 from serving.moderation.decisions import By
-from serving.moderation.ranking import FIT_EVERY, Ranker
+from serving.moderation.ranking import FIT_EVERY, Ranker, Ranks
 from serving.moderation.reports import Filing
 from serving.moderation.tables import Case, Decision, Report, Site
 from serving.store import now
@@ -141,6 +144,60 @@ def test_where_ranking_takes_long_it_takes_a_fifth_of_the_time(world: World) -> 
     assert by_two > by_one
     file(world, "c1", "r3", "abusive", 0)
     assert ranked() != by_two  # that one did not take long
+
+
+@pytest.mark.parametrize("reported_meanwhile", [False, True])
+def test_readers_who_come_together_rank_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, reported_meanwhile: bool
+) -> None:
+    """One who ranks, and four who come while that lasts: served by it if it has seen all, else by one more."""
+    world.comment("c1", score=0.5)
+    file(world, "c1", "r1", "abusive", 0)
+    compute, began, go_on = ranking.compute, threading.Event(), threading.Event()
+    rankings, asked = [], threading.Semaphore(0)
+
+    def slow(session: Session, site_id: str, moment: datetime) -> Ranks:
+        found = compute(session, site_id, moment)
+        rankings.append(found)
+        began.set()
+        assert go_on.wait(60)
+        return found
+
+    def clock() -> float:
+        asked.release()
+        return 0.0
+
+    monkeypatch.setattr(ranking, "compute", slow)
+    ranker = Ranker(world.store, clock)
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(ranker.refresh, [world.site], now())
+        assert began.wait(60)
+        if reported_meanwhile:
+            file(world, "c1", "r2", "abusive", 0)
+        while asked.acquire(blocking=False):
+            pass
+        others = [pool.submit(ranker.refresh, [world.site], now()) for _ in range(4)]
+        for _ in others:
+            assert asked.acquire(timeout=60)  # each has come
+        go_on.set()
+        for one in (first, *others):
+            one.result(60)
+    assert len(rankings) == (2 if reported_meanwhile else 1)
+    with world.store.session() as session:
+        site = world.site_row(session)
+        assert site.ranked_at == site.touched_at
+
+
+def test_who_waited_for_a_ranking_that_failed_ranks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.comment("c1", score=0.5)
+    file(world, "c1", "r1", "abusive", 0)
+    ranker = Ranker(world.store)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(ranking, "compute", lambda *_: 1 / 0)
+        ranker.refresh([world.site], now())
+    ranker.refresh([world.site], now())
+    with world.store.session() as session:
+        assert session.scalars(select(Case.log_odds)).one() > 0
 
 
 def test_weights_are_fitted_to_a_sites_decisions_as_they_come_in(world: World) -> None:

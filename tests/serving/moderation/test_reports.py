@@ -184,6 +184,29 @@ def test_a_reader_may_report_the_wording_that_was_seen(world: World) -> None:
         filed(world, revision=3)
 
 
+def test_words_that_are_gone_open_no_case_where_the_present_ones_were_kept(world: World) -> None:
+    case = filed(world).case
+    reworded(world)
+    decided(world, "keep", case)
+    assert filed(world, "r2", revision=1) == Filed("kept", case)
+    reworded(world, "A third wording.")
+    again = filed(world, "r3")
+    assert again.opened and again.case != case
+
+
+def test_a_report_with_the_text_does_not_keep_what_is_not_to_be_stored(served: Service) -> None:
+    world = served.world()
+    path, text = f"/v1/sites/{world.site}/comments/c1", "Not to be kept, you clown."
+    served.call("PUT", path, {"text": text, "do_not_store": True})
+    body = {"site": world.site, "comment": {"id": "c1", "text": text}, "reporter": {"id": "r"}, "reason": "abusive"}
+    case = served.call("POST", "/v1/reports", body)["case"]
+    found = served.call("GET", f"/v1/cases/{case}")["comment"]
+    assert (found["text"], found["do_not_store"]) == (None, True)
+    body["comment"] = {"id": "c2", "text": text}
+    case = served.call("POST", "/v1/reports", body)["case"]
+    assert served.call("GET", f"/v1/cases/{case}")["comment"]["text"] == text
+
+
 def test_what_a_page_says_of_an_account_is_not_believed(world: World) -> None:
     old = datetime(2015, 1, 1, tzinfo=UTC)
     with world.store.writing() as session:

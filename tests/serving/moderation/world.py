@@ -74,7 +74,9 @@ class World:
             session.add(row)
         return external
 
-    def report(self, comment: str, reporter: str = "rita", reason: str = "abusive", **more: Any) -> str:
+    def report(
+        self, comment: str, reporter: str = "rita", reason: str = "abusive", revision: int = 1, **more: Any
+    ) -> str:
         """A report of a comment, in its open case or a new one; the case's id."""
         with self.store.writing() as session:
             row = self.row(session, comment)
@@ -86,7 +88,7 @@ class World:
                 case = Case(site_id=row.site_id, comment_id=row.id, origin="report", log_odds=1.8, features=features)
             session.add_all([who, case])
             session.flush()
-            session.add(Report(case=case, comment_id=row.id, revision=1, reporter=who, reason=reason, **more))
+            session.add(Report(case=case, comment_id=row.id, revision=revision, reporter=who, reason=reason, **more))
             return case.id
 
     def case(self, comment: str = "", *reporters: str, **more: Any) -> str:

@@ -33,7 +33,7 @@ from tests.service import Server, running
 from tests.serving.console.browsing import check
 
 SECRET = "whsec_for-this-test"
-XSS = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">{{ 7 * 7 }}"
+XSS = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">{{ 1234 * 5678 }}"
 
 
 @pytest.fixture
@@ -226,4 +226,4 @@ def test_an_author_with_a_nasty_name_is_only_an_author(newspaper: Newspaper) -> 
     html = render(newspaper, newspaper.reader(None))
     assert "<script>document" not in html
     assert "<img src=x" not in html
-    assert "49" not in html.split('id="x1"')[1].split("</li>")[0]
+    assert "7006652" not in html.split('id="x1"')[1].split("</li>")[0]

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from serving.moderation.tables import Author, Case, Comment, Decision, Site, Story
+from serving.moderation import decisions, sites
+from serving.moderation.decisions import By
+from serving.moderation.tables import Author, Case, Comment, Decision, Delivery, Hook, Site, Story
 from serving.pages import Page, PageComment, parse_page
 from serving.reader import importing
 from serving.reader.importing import ImportingError, Incoming
@@ -82,6 +84,20 @@ def test_the_same_page_again_changes_nothing(url: str, tmp_path: Path) -> None:
     store = Store(url)
     with store.session() as session:
         assert session.get_one(Site, "s").name == "S"
+    store.close()
+
+
+def test_nobody_is_told_of_what_is_imported_before_a_moderator_decides(url: str) -> None:
+    store = Store(url)
+    store.open()
+    with store.writing() as session:
+        sites.put(session, "s", "S", None, "command")
+        session.add(Hook(site_id="s", url="https://news.example/hook", secret="s", events=[]))
+    assert run(url, PAGE, "--site", "s", "--review", "1").returncode == 0
+    with store.writing() as session:
+        assert session.scalars(select(Delivery)).all() == []
+        decisions.decide(session, session.scalars(select(Case)).one(), "remove", By("key"), reason="abusive")
+        assert [one.event for one in session.scalars(select(Delivery))] == ["comment.removed"]
     store.close()
 
 

@@ -1,0 +1,155 @@
+"""What is answered while the database has no connection or no turn to give: 503, and when to come again."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError, TimeoutError
+
+from serving import store as stores
+from serving.api import create_app
+from serving.moderation import moderators, privacy
+from serving.moderation.keeping import forget
+from serving.settings import Settings
+from serving.store import Store
+from tests import databases
+from tests.serving.moderation.world import World
+
+WAIT = 0.05  # seconds
+REPORT = {"site": "daily", "comment": "c1", "reporter": {"id": "r1"}, "reason": "abusive"}
+
+
+ASKED: list[tuple[str, str, Any]] = [
+    ("GET", "/v1/queue", None),
+    ("POST", "/v1/queue/next", {"moderator": "ada"}),
+    ("POST", "/v1/reports", REPORT),
+    ("POST", "/v1/reports/withdraw", {key: REPORT[key] for key in ("site", "comment", "reporter")}),
+    ("PUT", "/v1/sites/daily/comments/c2", {"text": "A new one."}),
+    ("GET", "/v1/sites/daily/comments/c1", None),
+    ("POST", "/v1/sites/daily/comments/c1/decision", {"verdict": "keep"}),
+    ("GET", "/v1/decisions?site=daily", None),
+    ("GET", "/v1/appeals?site=daily", None),
+    ("DELETE", "/v1/sites/daily/comments/c1", None),
+    ("DELETE", "/v1/sites/daily/authors/ann", None),
+]
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """The application over one connection to its database, for which nobody waits long."""
+    url = databases.fresh(tmp_path)
+    filled = Store(url)
+    filled.open()
+    World.made(filled).comment("c1")
+    with filled.writing() as session:
+        moderators.create(session, "ada", "a password of ada's", "admin")
+    filled.close()
+    tiny = partial(create_engine, pool_size=1, max_overflow=0, pool_timeout=WAIT)
+    monkeypatch.setattr(stores, "create_engine", tiny)
+    app = create_app(Settings(database_url=url))
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        answered(client, "GET", "/readyz")
+        yield client
+
+
+def store_of(client: TestClient) -> Store:
+    app: Any = client.app
+    found: Store = app.state.service.store
+    return found
+
+
+@contextmanager
+def taken(store: Store) -> Iterator[None]:
+    """The one connection is somebody else's, as soon as the service's own work in the background is done with it."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            held = store.engine.connect()
+            break
+        except TimeoutError:
+            assert time.monotonic() < deadline
+    with held:
+        yield
+
+
+def answered(client: TestClient, method: str, path: str, body: Any = None) -> httpx.Response:
+    """The answer, once the background leaves the request a connection."""
+    deadline = time.monotonic() + 60
+    while (answer := client.request(method, path, json=body)).status_code == 503:
+        assert time.monotonic() < deadline
+        time.sleep(WAIT)
+    return answer
+
+
+def busy(answer: httpx.Response) -> None:
+    """503 in the documented shape."""
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["retry-after"] == "5"
+    error = answer.json()["error"]
+    assert (error["code"], error["request_id"]) == ("store_unavailable", answer.headers["x-request-id"])
+    assert "again later" in error["message"]
+
+
+def test_without_a_connection_it_is_said_when_to_come_again(client: TestClient) -> None:
+    with taken(store_of(client)):
+        for method, path, body in ASKED:
+            busy(client.request(method, path, json=body))
+    for method, path, body in ASKED:
+        assert answered(client, method, path, body).status_code == 200, path
+
+
+def test_what_needs_no_database_is_answered_and_other_dialects_say_it_too(client: TestClient) -> None:
+    suggested = {"comment": {"text": "Well."}, "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}}}
+    with taken(store_of(client)):
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert client.get(path).status_code == 200
+        answer = client.post("/v1alpha1/comments:suggestscore", json=suggested)
+        assert (answer.status_code, answer.json()["error"]["code"], answer.headers["retry-after"]) == (503, 503, "5")
+        page = client.get("/console/queue", headers={"Cookie": "evenhand=some-token"})
+        assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+        assert page.headers["content-type"].startswith("text/html") and "Not at the moment" in page.text
+
+
+def test_who_gets_no_turn_to_write_is_told_so(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_of(client)
+    if not store.one_writer:
+        pytest.skip("writers go side by side")
+    monkeypatch.setattr(stores, "LONGEST_WAIT", WAIT)
+    answered(client, "POST", "/v1/reports", REPORT)
+    with store._turns.next():
+        busy(client.post("/v1/reports", json=REPORT | {"reporter": {"id": "r2"}}))
+        busy(client.get("/v1/queue"))  # it has to be ranked, and the ranks cannot be written
+        busy(client.delete("/v1/sites/daily/authors/ann"))
+    assert answered(client, "GET", "/v1/queue").json()["cases"][0]["reasons"] == {"abusive": 1}
+
+
+def test_a_file_that_cannot_be_rewritten_is_rewritten_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not store.one_writer:
+        pytest.skip("PostgreSQL sees to that by itself")
+    world = World.made(store)
+    world.comment("c1", author="person-1f2e", text="my confession 77e1b0")
+    with store.writing() as session:
+        privacy.erase(session, world.site, "author", "person-1f2e", "local")
+    path = store.engine.url.database or ""
+    with sqlite3.connect(path, isolation_level=None) as other:
+        store.engine.dispose()
+        monkeypatch.setattr(stores, "LONGEST_WAIT", WAIT)
+        other.execute("BEGIN IMMEDIATE")  # another process writes
+        with pytest.raises(OperationalError):
+            store.forget()
+        assert store.owed
+        other.execute("ROLLBACK")
+    other.close()
+    assert forget(store, "retention") == {}  # nothing is old, and what is owed is done
+    assert not store.owed
+    assert b"77e1b0" not in databases.content(store.engine.url.render_as_string(hide_password=False))
