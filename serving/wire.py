@@ -59,7 +59,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         super().on_message_begin()
-        self.scope["extensions"] = {WATCH: self.watch}  # type: ignore[typeddict-item]
+        self.scope["extensions"] = cast(Any, {WATCH: self.watch})
 
     def watch(self, left: Callable[[], None]) -> Callable[[], None]:
         """Has `left` called if the client goes away before what this returns is called."""
