@@ -19,7 +19,8 @@ from types import MappingProxyType
 
 from confusable_homoglyphs import confusables
 
-from serving.words import DOUBLED, OFFENSIVE, SLIPS, SWEARING
+from serving.english import COMMON, ENGLISH
+from serving.words import DOUBLED, NO_SLIPS, OFFENSIVE, SLIPS, SWEARING
 
 Edit = tuple[int, int, str]
 
@@ -47,6 +48,11 @@ STRONG = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*\n]{1,200}?)(?<=[^\s*])\*\*(?!
 LONGEST_RUN = 48  # letters apart that are looked through for words: the time grows with the square
 STRETCHED = re.compile(r"([A-Za-z])\1\1")
 WORD = re.compile(r"[A-Za-z]+")
+LONG = re.compile(r"[A-Za-z]{4,}")
+LONGEST_SLIP = 20
+INFLECTED = re.compile(r"(?:s|ed|ing)\Z")
+BEFORE = re.compile(r"[^\w@#/&.:=+]?\Z")
+AFTER = re.compile(r"(?![\w@#/=+]|[.:][A-Za-z0-9])")
 LEET = re.compile(r"[A-Za-z][013457@$]|[013457@$][A-Za-z]|[A-Za-z]![A-Za-z]")
 TOKEN = re.compile(r"(?<![\w@$#&/.:,=%+-])[A-Za-z0-9@$!]*[A-Za-z0-9@$](?![\w@#&/=%+]|[.:,][A-Za-z0-9])")
 STARRED = re.compile(r"(?<![\w*#@%$.\-])[A-Za-z]+(?:[*•●✱∗✻×#@%$]+[A-Za-z]+)*[*•●✱∗✻×#@%$]*(?![\w*@#%$])")
@@ -150,11 +156,51 @@ def _parted(word: str) -> str:
 
 
 def _swapped(text: str) -> Iterator[Edit]:
-    if text.isascii() and SLIPS.keys().isdisjoint(WORD.findall(text.lower())):  # as nearly always, in half the time
+    words = set(LONG.findall(text.lower()))
+    strange = words - ENGLISH
+    if not strange:  # as nearly always
         return
+    slips = {word: meant for word in strange if (meant := _meant(word))}
+    if not slips:
+        return
+    foreign = len(strange) - len(slips) > max(2, len(words) // 2)
     for m in WORD.finditer(text):
-        if len(m[0]) > 3 and (word := SLIPS.get(m[0].lower())):
-            yield (*m.span(), word.upper() if m[0].isupper() else m[0][0] + word[1:])
+        low = m[0].lower()
+        if word := slips.get(low):
+            sure = low in SLIPS or (word in OFFENSIVE and len(word) > 4)
+            if sure or not (foreign or _named(text, *m.span())):
+                yield (*m.span(), word.upper() if m[0].isupper() else m[0][0] + word[1:])
+
+
+def _meant(strange: str) -> str | None:
+    """The English word that an unknown one is, but for two neighbouring letters inside it; None if it is none."""
+    size = len(strange)
+    if size > LONGEST_SLIP or strange in SLIPS:
+        return SLIPS.get(strange)
+    known = ENGLISH if size > 5 else COMMON if size == 5 else OFFENSIVE
+    found = {
+        word
+        for i in range(1, size - 2)
+        if (word := strange[:i] + strange[i + 1] + strange[i] + strange[i + 2 :]) in known
+    }
+    if len(found) > 1:
+        found &= OFFENSIVE.keys()
+    if len(found) != 1 or strange in NO_SLIPS:
+        return None
+    word = found.pop()
+    # Where a word is known, its plural is; and centers are no centres.
+    inflected = INFLECTED.sub("", strange) in ENGLISH
+    return None if inflected or (strange.endswith("ers") and word.endswith("res")) else word
+
+
+def _named(text: str, start: int, end: int) -> bool:
+    """Whether the word there may be a name: short and not in lower case, or part of an address."""
+    word = text[start:end]
+    return (
+        not (word.islower() or (len(word) >= 7 and (word.isupper() or word[1:].islower())))
+        or not BEFORE.match(text[start - 1 : start])
+        or not AFTER.match(text, end)
+    )
 
 
 def _stretched(text: str) -> Iterator[Edit]:
