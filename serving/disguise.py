@@ -19,8 +19,8 @@ from types import MappingProxyType
 
 from confusable_homoglyphs import confusables
 
-from serving.english import COMMON, ENGLISH
-from serving.words import DOUBLED, NO_SLIPS, OFFENSIVE, SLIPS, SWEARING
+from serving.english import BY_FREQUENCY, COMMON, ENGLISH
+from serving.words import DELICATE, DOUBLED, MEANT, NO_SLIPS, OFFENSIVE, PLAIN, SLIPS, SWEARING
 
 Edit = tuple[int, int, str]
 
@@ -50,12 +50,13 @@ STRETCHED = re.compile(r"([A-Za-z])\1\1")
 WORD = re.compile(r"[A-Za-z]+")
 LONG = re.compile(r"[A-Za-z]{4,}")
 LONGEST_SLIP = 20
+VOWELS = "aeiou"
 INFLECTED = re.compile(r"(?:s|ed|ing)\Z")
 BEFORE = re.compile(r"[^\w@#/&.:=+]?\Z")
 AFTER = re.compile(r"(?![\w@#/=+]|[.:][A-Za-z0-9])")
 LEET = re.compile(r"[A-Za-z][013457@$]|[013457@$][A-Za-z]|[A-Za-z]![A-Za-z]")
 TOKEN = re.compile(r"(?<![\w@$#&/.:,=%+-])[A-Za-z0-9@$!]*[A-Za-z0-9@$](?![\w@#&/=%+]|[.:,][A-Za-z0-9])")
-STARRED = re.compile(r"(?<![\w*#@%$.\-])[A-Za-z]+(?:[*•●✱∗✻×#@%$]+[A-Za-z]+)*[*•●✱∗✻×#@%$]*(?![\w*@#%$])")
+STARRED = re.compile(r"(?<![\w*#@%$])(?<!\w\.)[A-Za-z]+(?:[*•●✱∗✻×#@%$]+[A-Za-z]+)*[*•●✱∗✻×#@%$]*(?![\w*@#%$])")
 STAR = re.compile(r"[A-Za-z][*•●✱∗✻×#@%$]")
 GAPPED = re.compile(r"(?<![\w\-.!])[A-Za-z]{1,2}(?:--|__|\.\.|[-_!])[A-Za-z]{1,2}(?![\w\-.!])")
 GAPS = ("-", "_", "!", "..")  # without one of them nothing is GAPPED
@@ -262,14 +263,25 @@ def _spelt(token: str) -> str | None:
     return word.upper() if upper else word
 
 
-def _by_shape() -> dict[tuple[int, str], list[str]]:
+def _offensive_shapes() -> Mapping[tuple[int, str], list[str]]:
+    dictionary = frozenset(BY_FREQUENCY) - MEANT
     shapes: dict[tuple[int, str], list[str]] = {}
-    for word in OFFENSIVE:
-        shapes.setdefault((len(word), word[0]), []).append(word)
-    return shapes
+    for word in (*OFFENSIVE, *SLIPS):
+        if word in PLAIN or word in SLIPS or word in dictionary:
+            shapes.setdefault((len(word), word[0]), []).append(word)
+    return MappingProxyType(shapes)
 
 
-SHAPES: Mapping[tuple[int, str], list[str]] = MappingProxyType(_by_shape())
+def _shapes() -> Mapping[tuple[int, str, str], list[str]]:
+    shapes: dict[tuple[int, str, str], list[str]] = {}
+    for word in (*DELICATE, *BY_FREQUENCY):
+        shapes.setdefault((len(word), word[0], word[-1]), []).append(word)
+    return MappingProxyType(shapes)
+
+
+# Offensive words by length and first letter; all words by length and letters at both ends, the most frequent first.
+OFFENSIVE_SHAPES = _offensive_shapes()
+SHAPES = _shapes()
 
 
 def _masked(text: str) -> Iterator[Edit]:
@@ -284,18 +296,35 @@ def _masked(text: str) -> Iterator[Edit]:
 
 
 def _unmasked(token: str) -> str | None:
-    """The offensive word whose letters a token shows, the others masked one for one; None if there is none."""
-    shown = [c if c.isalpha() else None for c in token.lower()]
-    hidden, letters = shown.count(None), [c for c in token if c.isalpha()]
-    if len(letters) < 2 and any(c in "#@%$" for c in token):
+    """The word whose letters a token shows, the others masked one for one; None if there is none.
+
+    An offensive one first, since others are seldom masked; another one where half of its letters are shown.
+    """
+    low = token.lower()
+    shown = [(place, c) for place, c in enumerate(low) if c.isalpha()]
+    hidden = len(low) - len(shown)
+    if len(shown) < 2 and any(c in "#@%$" for c in token):
         return None
-    for word in SHAPES.get((len(token), token[0].lower()), ()):
-        if all(c is None or c == w for c, w in zip(shown, word, strict=True)):
-            # One sign behind a word is a footnote more often than a letter.
-            if shown[-1] is None and hidden == 1 and word not in SWEARING:
-                continue
-            return word.upper() if len(letters) > 1 and all(c.isupper() for c in letters) else token[0] + word[1:]
-    return None
+    ended = low[-1].isalpha()
+    for word in OFFENSIVE_SHAPES.get((len(low), low[0]), ()):
+        # One sign behind a word is a footnote more often than a letter.
+        if all(word[place] == c for place, c in shown) and (ended or hidden > 1 or word in SWEARING):
+            return _cased(word, token)
+    if not ended or hidden > len(shown) or low.count("*") < hidden:
+        return None
+    fitting = [word for word in SHAPES.get((len(low), low[0], low[-1]), ()) if all(word[i] == c for i, c in shown)]
+    gaps = [place for place, c in enumerate(low) if c == "*"]
+    # Vowels are masked by most.
+    likely = [word for word in fitting if word in DELICATE or all(word[place] in VOWELS for place in gaps)]
+    few = 3 * hidden <= len(low)
+    if likely and (likely[0] in DELICATE or (len(low) > 4 and (few or len(likely) == 1))):
+        return _cased(likely[0], token)
+    return _cased(fitting[0], token) if few and len(low) > 5 and len(fitting) == 1 else None
+
+
+def _cased(word: str, token: str) -> str:
+    letters = [c for c in token if c.isalpha()]
+    return word.upper() if len(letters) > 1 and all(c.isupper() for c in letters) else token[0] + word[1:]
 
 
 STEPS: tuple[Callable[[str], Iterator[Edit]], ...] = (

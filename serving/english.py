@@ -10,9 +10,9 @@ from pathlib import Path
 from serving.words import OFFENSIVE, PIECES
 
 FILE = Path(__file__).with_name("english.txt")
-_BY_FREQUENCY = [line for line in FILE.read_text(encoding="utf-8").split("\n") if line and line[0] != "#"]
+BY_FREQUENCY = tuple(line for line in FILE.read_text(encoding="utf-8").split("\n") if line and line[0] != "#")
 
 # Four letters and more each, in lower case; those of OFFENSIVE are among them.
-ENGLISH = frozenset((*_BY_FREQUENCY, *OFFENSIVE, *PIECES))
+ENGLISH = frozenset((*BY_FREQUENCY, *OFFENSIVE, *PIECES))
 # Those that are met often.
-COMMON = frozenset((*_BY_FREQUENCY[:20_000], *OFFENSIVE))
+COMMON = frozenset((*BY_FREQUENCY[:20_000], *OFFENSIVE))

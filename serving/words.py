@@ -13,15 +13,30 @@ pathetic retard retarded faggot fag nigger nigga twat wanker prick tosser scum t
 kill die imbecile cretin dipshit dickhead shithead fuckwit arse arsehole bollocks bugger bloody dyke tranny spic kike
 chink paki gook rapist rape pig ignorant disgusting ridiculous hypocrite coward racist sexist nazi troll lunatic dimwit
 halfwit nutjob psycho worthless brainless clueless stupidity idiotic moronic shitty crappy dumbest stupidest
-bigot jerk suck thug buffoon
+bigot jerk suck thug buffoon batshit chickenshit shithole shitshow clusterfuck asshat assclown
+traitor traitorous hypocrisy hypocritical ignorance idiocy arrogant lying
 """
+# Forms of these that are not in the dictionary of serving/english.py, of those that are made below.
+_FORMS = "assholes douchebags fuckin goddamned kikes pakis shitholes spics thugs"
 _ENDINGS = ("", "s", "es", "ed", "er", "ers", "ing", "in", "y")
 
 SWEARING = frozenset(_SWEARING.split())
 OFFENSIVE: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(word + ending for ending in _ENDINGS for word in _OFFENSIVE.split())
 )
-
+# Of these, what is a word without a doubt: others are found where they are misspelt only.
+PLAIN = frozenset((*_OFFENSIVE.split(), *_FORMS.split()))
+_MEANT = (
+    "crapy cocker cockers cocky craps dicker dicky heller helles hells jerky spiced spicer spices spicing spicy stupids"
+)
+# Forms that mean something else.
+MEANT = frozenset(_MEANT.split())
+_DELICATE = """
+women woman sex sexual gay gays jew jews jewish muslim muslims black blacks white whites fat penis vagina tits boobs
+butt balls fart poop screw screwed heck
+"""
+# What is masked because of what it is about, more often than another word of the shape.
+DELICATE = tuple(_DELICATE.split())
 
 # Met often, and not in the dictionary of serving/english.py: what stands before "n't", and in addresses.
 _PIECES = "aren couldn didn doesn hadn hasn haven html http https potus shouldn wasn weren wouldn"
