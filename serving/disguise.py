@@ -316,10 +316,10 @@ def _unmasked(token: str) -> str | None:
     gaps = [place for place, c in enumerate(low) if c == "*"]
     # Vowels are masked by most.
     likely = [word for word in fitting if word in DELICATE or all(word[place] in VOWELS for place in gaps)]
-    few = 3 * hidden <= len(low)
-    if likely and (likely[0] in DELICATE or (len(low) > 4 and (few or len(likely) == 1))):
+    sure = 3 * hidden <= len(low) or (len(likely) == 1 and likely[0] in COMMON)
+    if likely and (likely[0] in DELICATE or (sure and len(low) > 4)):
         return _cased(likely[0], token)
-    return _cased(fitting[0], token) if few and len(low) > 5 and len(fitting) == 1 else None
+    return _cased(fitting[0], token) if hidden == 1 and len(low) > 5 and len(fitting) == 1 else None
 
 
 def _cased(word: str, token: str) -> str:
