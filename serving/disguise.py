@@ -19,7 +19,8 @@ from types import MappingProxyType
 
 from confusable_homoglyphs import confusables
 
-from serving.words import DOUBLED, OFFENSIVE, SLIPS, SWEARING
+from serving.english import BY_FREQUENCY, COMMON, ENGLISH
+from serving.words import DELICATE, DOUBLED, MEANT, NO_SLIPS, OFFENSIVE, PLAIN, SLIPS, SWEARING
 
 Edit = tuple[int, int, str]
 
@@ -47,9 +48,15 @@ STRONG = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*\n]{1,200}?)(?<=[^\s*])\*\*(?!
 LONGEST_RUN = 48  # letters apart that are looked through for words: the time grows with the square
 STRETCHED = re.compile(r"([A-Za-z])\1\1")
 WORD = re.compile(r"[A-Za-z]+")
+LONG = re.compile(r"[A-Za-z]{4,}")
+LONGEST_SLIP = 20
+VOWELS = "aeiou"
+INFLECTED = re.compile(r"(?:s|ed|ing)\Z")
+BEFORE = re.compile(r"[^\w@#/&.:=+]?\Z")
+AFTER = re.compile(r"(?![\w@#/=+]|[.:][A-Za-z0-9])")
 LEET = re.compile(r"[A-Za-z][013457@$]|[013457@$][A-Za-z]|[A-Za-z]![A-Za-z]")
 TOKEN = re.compile(r"(?<![\w@$#&/.:,=%+-])[A-Za-z0-9@$!]*[A-Za-z0-9@$](?![\w@#&/=%+]|[.:,][A-Za-z0-9])")
-STARRED = re.compile(r"(?<![\w*#@%$.\-])[A-Za-z]+(?:[*•●✱∗✻×#@%$]+[A-Za-z]+)*[*•●✱∗✻×#@%$]*(?![\w*@#%$])")
+STARRED = re.compile(r"(?<![\w*#@%$])(?<!\w\.)[A-Za-z]+(?:[*•●✱∗✻×#@%$]+[A-Za-z]+)*[*•●✱∗✻×#@%$]*(?![\w*@#%$])")
 STAR = re.compile(r"[A-Za-z][*•●✱∗✻×#@%$]")
 GAPPED = re.compile(r"(?<![\w\-.!])[A-Za-z]{1,2}(?:--|__|\.\.|[-_!])[A-Za-z]{1,2}(?![\w\-.!])")
 GAPS = ("-", "_", "!", "..")  # without one of them nothing is GAPPED
@@ -150,11 +157,51 @@ def _parted(word: str) -> str:
 
 
 def _swapped(text: str) -> Iterator[Edit]:
-    if text.isascii() and SLIPS.keys().isdisjoint(WORD.findall(text.lower())):  # as nearly always, in half the time
+    words = set(LONG.findall(text.lower()))
+    strange = words - ENGLISH
+    if not strange:  # as nearly always
         return
+    slips = {word: meant for word in strange if (meant := _meant(word))}
+    if not slips:
+        return
+    foreign = len(strange) - len(slips) > max(2, len(words) // 2)
     for m in WORD.finditer(text):
-        if len(m[0]) > 3 and (word := SLIPS.get(m[0].lower())):
-            yield (*m.span(), word.upper() if m[0].isupper() else m[0][0] + word[1:])
+        low = m[0].lower()
+        if word := slips.get(low):
+            sure = low in SLIPS or (word in OFFENSIVE and len(word) > 4)
+            if sure or not (foreign or _named(text, *m.span())):
+                yield (*m.span(), word.upper() if m[0].isupper() else m[0][0] + word[1:])
+
+
+def _meant(strange: str) -> str | None:
+    """The English word that an unknown one is, but for two neighbouring letters inside it; None if it is none."""
+    size = len(strange)
+    if size > LONGEST_SLIP or strange in SLIPS:
+        return SLIPS.get(strange)
+    known = ENGLISH if size > 5 else COMMON if size == 5 else OFFENSIVE
+    found = {
+        word
+        for i in range(1, size - 2)
+        if (word := strange[:i] + strange[i + 1] + strange[i] + strange[i + 2 :]) in known
+    }
+    if len(found) > 1:
+        found &= OFFENSIVE.keys()
+    if len(found) != 1 or strange in NO_SLIPS:
+        return None
+    word = found.pop()
+    # Where a word is known, its plural is; and centers are no centres.
+    inflected = INFLECTED.sub("", strange) in ENGLISH
+    return None if inflected or (strange.endswith("ers") and word.endswith("res")) else word
+
+
+def _named(text: str, start: int, end: int) -> bool:
+    """Whether the word there may be a name: short and not in lower case, or part of an address."""
+    word = text[start:end]
+    return (
+        not (word.islower() or (len(word) >= 7 and (word.isupper() or word[1:].islower())))
+        or not BEFORE.match(text[start - 1 : start])
+        or not AFTER.match(text, end)
+    )
 
 
 def _stretched(text: str) -> Iterator[Edit]:
@@ -216,14 +263,25 @@ def _spelt(token: str) -> str | None:
     return word.upper() if upper else word
 
 
-def _by_shape() -> dict[tuple[int, str], list[str]]:
+def _offensive_shapes() -> Mapping[tuple[int, str], list[str]]:
+    dictionary = frozenset(BY_FREQUENCY) - MEANT
     shapes: dict[tuple[int, str], list[str]] = {}
-    for word in OFFENSIVE:
-        shapes.setdefault((len(word), word[0]), []).append(word)
-    return shapes
+    for word in (*OFFENSIVE, *SLIPS):
+        if word in PLAIN or word in SLIPS or word in dictionary:
+            shapes.setdefault((len(word), word[0]), []).append(word)
+    return MappingProxyType(shapes)
 
 
-SHAPES: Mapping[tuple[int, str], list[str]] = MappingProxyType(_by_shape())
+def _shapes() -> Mapping[tuple[int, str, str], list[str]]:
+    shapes: dict[tuple[int, str, str], list[str]] = {}
+    for word in (*DELICATE, *BY_FREQUENCY):
+        shapes.setdefault((len(word), word[0], word[-1]), []).append(word)
+    return MappingProxyType(shapes)
+
+
+# Offensive words by length and first letter; all words by length and letters at both ends, the most frequent first.
+OFFENSIVE_SHAPES = _offensive_shapes()
+SHAPES = _shapes()
 
 
 def _masked(text: str) -> Iterator[Edit]:
@@ -238,18 +296,35 @@ def _masked(text: str) -> Iterator[Edit]:
 
 
 def _unmasked(token: str) -> str | None:
-    """The offensive word whose letters a token shows, the others masked one for one; None if there is none."""
-    shown = [c if c.isalpha() else None for c in token.lower()]
-    hidden, letters = shown.count(None), [c for c in token if c.isalpha()]
-    if len(letters) < 2 and any(c in "#@%$" for c in token):
+    """The word whose letters a token shows, the others masked one for one; None if there is none.
+
+    An offensive one first, since others are seldom masked; another one where half of its letters are shown.
+    """
+    low = token.lower()
+    shown = [(place, c) for place, c in enumerate(low) if c.isalpha()]
+    hidden = len(low) - len(shown)
+    if len(shown) < 2 and any(c in "#@%$" for c in token):
         return None
-    for word in SHAPES.get((len(token), token[0].lower()), ()):
-        if all(c is None or c == w for c, w in zip(shown, word, strict=True)):
-            # One sign behind a word is a footnote more often than a letter.
-            if shown[-1] is None and hidden == 1 and word not in SWEARING:
-                continue
-            return word.upper() if len(letters) > 1 and all(c.isupper() for c in letters) else token[0] + word[1:]
-    return None
+    ended = low[-1].isalpha()
+    for word in OFFENSIVE_SHAPES.get((len(low), low[0]), ()):
+        # One sign behind a word is a footnote more often than a letter.
+        if all(word[place] == c for place, c in shown) and (ended or hidden > 1 or word in SWEARING):
+            return _cased(word, token)
+    if not ended or hidden > len(shown) or low.count("*") < hidden:
+        return None
+    fitting = [word for word in SHAPES.get((len(low), low[0], low[-1]), ()) if all(word[i] == c for i, c in shown)]
+    gaps = [place for place, c in enumerate(low) if c == "*"]
+    # Vowels are masked by most.
+    likely = [word for word in fitting if word in DELICATE or all(word[place] in VOWELS for place in gaps)]
+    sure = 3 * hidden <= len(low) or (len(likely) == 1 and likely[0] in COMMON)
+    if likely and (likely[0] in DELICATE or (sure and len(low) > 4)):
+        return _cased(likely[0], token)
+    return _cased(fitting[0], token) if hidden == 1 and len(low) > 5 and len(fitting) == 1 else None
+
+
+def _cased(word: str, token: str) -> str:
+    letters = [c for c in token if c.isalpha()]
+    return word.upper() if len(letters) > 1 and all(c.isupper() for c in letters) else token[0] + word[1:]
 
 
 STEPS: tuple[Callable[[str], Iterator[Edit]], ...] = (

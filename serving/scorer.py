@@ -19,7 +19,7 @@ from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Manifest
 from serving.cpu import cores
 from serving.spans import NoSpansError, Tokens, ToxicSpan, joined, read
 from serving.text import normalise
-from serving.windows import combine, cut
+from serving.windows import combine, cut, sentences
 
 # Padded tokens of one inference. So few that activations stay in a core's cache: docs/performance.md.
 BATCH_TOKENS = 256
@@ -105,6 +105,8 @@ class Scorer:
         if len(empty) != 2:
             raise ArtifactError(f"{artifact.path / TOKENIZER}: expected one token before and one after a text")
         self._first, self._last = empty
+        ends = (self._tokenizer.token_to_id(mark) for mark in ".!?;")
+        self._ends: frozenset[int] = frozenset(end for end in ends if end is not None)
 
     @classmethod
     def load(cls, path: Path | None = None, threads: int = 0) -> Scorer:
@@ -117,7 +119,7 @@ class Scorer:
     def score(self, texts: Sequence[str]) -> list[Scores]:
         """Scores of each text, in order; one text or many give a list.
 
-        A text longer than the model's token limit is scored in overlapping windows. Raises
+        A text longer than the model's token limit is scored in overlapping windows, and sentence by sentence. Raises
         ScoringError for the first item that is not a string, or that holds no visible character.
         """
         return self.score_clean(self.clean(texts))
@@ -187,19 +189,29 @@ class Scorer:
         limit, overlap = self.manifest.token_limit - 2, self.manifest.window_overlap
         windows: list[Sequence[int]] = []
         owners: list[int] = []
+        closer: list[Sequence[int]] = []
+        spoken: list[int] = []  # whose sentences they are
         for owner, tokens in enumerate(texts):
             cuts = cut(tokens, limit, overlap)
             windows += cuts
             owners += [owner] * len(cuts)
-        scored = self._infer(windows)
+            if len(cuts) > 1:
+                parts = sentences(tokens, self._ends, limit)
+                closer += parts
+                spoken += [owner] * len(parts)
+        scored = self._infer([*windows, *closer])
         if len(windows) == len(texts):  # as nearly always: nothing to combine
             return scored
         result = np.empty((len(texts), len(self.attributes)), np.float32)
-        starts = np.searchsorted(owners, np.arange(len(texts) + 1))
+        numbers = np.arange(len(texts) + 1)
+        starts, firsts = np.searchsorted(owners, numbers), len(windows) + np.searchsorted(spoken, numbers)
         sizes = np.array([max(1, len(window)) for window in windows], np.int64)
         for owner in range(len(texts)):
-            mine = slice(starts[owner], starts[owner + 1])
-            result[owner] = combine(scored[mine], sizes[mine], self._highest)
+            mine, parts_of = slice(starts[owner], starts[owner + 1]), slice(firsts[owner], firsts[owner + 1])
+            if mine.stop - mine.start == 1:
+                result[owner] = scored[mine.start]
+            else:
+                result[owner] = combine(scored[mine], sizes[mine], self._highest, scored[parts_of])
         return result
 
     def token_ids(self, text: str) -> list[int]:

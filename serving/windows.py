@@ -1,11 +1,17 @@
-"""Long texts: cut into overlapping windows, and the windows' logits combined."""
+"""Long texts: cut into overlapping windows and into sentences, and the logits of both combined."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+# Tokens of a sentence that is read by itself: shorter ones go with the next, longer ones are cut.
+LEAST, MOST = 8, 62
+# What a sentence's logit must exceed that of the windows by: alone it is read without what may excuse it.
+# Chosen on development rows: docs/robustness.md.
+DISCOUNT = 2.5
 
 
 def cut(tokens: Sequence[int], limit: int, overlap: int) -> list[Sequence[int]]:
@@ -20,13 +26,33 @@ def cut(tokens: Sequence[int], limit: int, overlap: int) -> list[Sequence[int]]:
     return [tokens[start : start + limit] for start in [*starts, len(tokens) - limit]]
 
 
+def sentences(tokens: Sequence[int], ends: Container[int], limit: int) -> list[Sequence[int]]:
+    """Sentences of at most `limit` and MOST tokens that together hold every token; `ends`: full stops and the like."""
+    limit = min(limit, MOST)
+    found: list[Sequence[int]] = []
+    start = 0
+    for end, token in enumerate(tokens, 1):
+        ended = token in ends and end - start >= LEAST and (end == len(tokens) or tokens[end] not in ends)
+        if ended or end - start == limit:
+            found.append(tokens[start:end])
+            start = end
+    if start < len(tokens):
+        found.append(tokens[max(0, min(start, len(tokens) - LEAST)) :])
+    return found
+
+
 def combine(
-    logits: npt.NDArray[np.float32], sizes: npt.NDArray[np.int64], highest: npt.NDArray[np.bool_]
+    logits: npt.NDArray[np.float32],
+    sizes: npt.NDArray[np.int64],
+    highest: npt.NDArray[np.bool_],
+    closer: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
     """One row of logits [attributes] from those of a text's windows [windows, attributes].
 
-    Where `highest` [attributes] the window that has most of it decides: one bad sentence counts in a
-    long text as it does alone. Elsewhere the mean, weighted by `sizes` [windows], the windows' tokens.
+    Where `highest` [attributes] the window that has most of it decides, or the sentence, of `closer` [sentences,
+    attributes], if it has more by DISCOUNT: one bad sentence counts in a long text too. Elsewhere the mean, weighted
+    by `sizes` [windows], the windows' tokens.
     """
     mean = np.average(logits, axis=0, weights=sizes).astype(np.float32)
-    return np.where(highest, logits.max(axis=0), mean)
+    most = np.maximum(logits.max(axis=0), closer.max(axis=0) - np.float32(DISCOUNT))
+    return np.where(highest, most, mean)

@@ -13,29 +13,39 @@ pathetic retard retarded faggot fag nigger nigga twat wanker prick tosser scum t
 kill die imbecile cretin dipshit dickhead shithead fuckwit arse arsehole bollocks bugger bloody dyke tranny spic kike
 chink paki gook rapist rape pig ignorant disgusting ridiculous hypocrite coward racist sexist nazi troll lunatic dimwit
 halfwit nutjob psycho worthless brainless clueless stupidity idiotic moronic shitty crappy dumbest stupidest
+bigot jerk suck thug buffoon batshit chickenshit shithole shitshow clusterfuck asshat assclown
+traitor traitorous hypocrisy hypocritical ignorance idiocy arrogant lying
 """
+# Forms of these that are not in the dictionary of serving/english.py, of those that are made below.
+_FORMS = "assholes douchebags fuckin goddamned kikes pakis shitholes spics thugs"
 _ENDINGS = ("", "s", "es", "ed", "er", "ers", "ing", "in", "y")
 
 SWEARING = frozenset(_SWEARING.split())
 OFFENSIVE: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(word + ending for ending in _ENDINGS for word in _OFFENSIVE.split())
 )
+# Of these, what is a word without a doubt: others are found where they are misspelt only.
+PLAIN = frozenset((*_OFFENSIVE.split(), *_FORMS.split()))
+_MEANT = (
+    "crapy cocker cockers cocky craps dicker dicky heller helles hells jerky spiced spicer spices spicing spicy stupids"
+)
+# Forms that mean something else.
+MEANT = frozenset(_MEANT.split())
+_DELICATE = """
+women woman sex sexual gay gays jew jews jewish muslim muslims black blacks white whites fat penis vagina tits boobs
+butt balls fart poop screw screwed heck
+"""
+# What is masked because of what it is about, more often than another word of the shape.
+DELICATE = tuple(_DELICATE.split())
 
-
-def _slips() -> dict[str, str]:
-    """Misspelling -> offensive word: two neighbouring letters inside it changed places."""
-    found = {"fcuk": "fuck", "fukc": "fuck", "shti": "shit", "siht": "shit"}
-    for word in OFFENSIVE:
-        for place in range(1, len(word) - 2) if len(word) >= 5 else ():
-            slip = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-            if slip != word and slip not in OFFENSIVE and slip not in _MEANT:
-                found.setdefault(slip, word)
-    return found
-
-
-# Slips that are words of their own.
-_MEANT = frozenset(("diets", "tiers", "tries", "trials"))
-SLIPS: Mapping[str, str] = MappingProxyType(_slips())
+# Met often, and not in the dictionary of serving/english.py: what stands before "n't", and in addresses.
+_PIECES = "aren couldn didn doesn hadn hasn haven html http https potus shouldn wasn weren wouldn"
+PIECES = frozenset(_PIECES.split())
+# Slips of four letters that are nothing else, however they are written.
+SLIPS = MappingProxyType({"fcuk": "fuck", "fukc": "fuck", "shti": "shit", "siht": "shit"})
+# Not in the dictionary, and no slips for what is.
+_NO_SLIPS = "centerpiece centerpieces cnut flotus merican murica paik palin proto scotus"
+NO_SLIPS = frozenset(_NO_SLIPS.split())
 
 _DOUBLED = """
 agree agreed all allow annoying apparently appeal balloon bee been being better boo book boom bottom bull business call

@@ -12,9 +12,11 @@ from rich.progress import track
 
 from serving.artifact import MODEL, TOKENIZER, Manifest
 from serving.scorer import Scorer
+from serving.windows import DISCOUNT, LEAST, MOST
 
 Floats = npt.NDArray[np.float32]
 CHUNK = 512
+SENTENCES = (LEAST, MOST, DISCOUNT)
 
 
 def logits(scorer: Scorer, texts: Sequence[str], what: str) -> Floats:
@@ -42,7 +44,7 @@ def keep(path: Path, compute: Callable[[], Floats]) -> Floats:
 
 def identity(manifest: Manifest) -> str:
     """What a text's logits depend on besides the text: 16 hexadecimal digits over model, tokenizer and windows."""
-    parts = (manifest.files[MODEL], manifest.files[TOKENIZER], manifest.token_limit, manifest.window_overlap)
+    parts = (manifest.files[MODEL], manifest.files[TOKENIZER], manifest.token_limit, manifest.window_overlap, SENTENCES)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

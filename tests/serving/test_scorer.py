@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from labels import taxonomy
 from serving.scorer import Scorer, ScoringError
+from serving.windows import DISCOUNT
 
 # Activations have fixed scales; only the order of floating-point sums depends on the batch, and at worst
 # moves a value to the next integer.
@@ -79,6 +80,14 @@ def test_a_long_text_is_read_to_its_end(scorer: Scorer) -> None:
     before, after = scorer.score([calm, f"{calm} {RUDE}"])
     assert before["incivility"] < 0.5
     assert after["incivility"] > before["incivility"] + 0.2
+
+
+def test_a_bad_sentence_in_a_long_text_counts_by_itself(scorer: Scorer) -> None:
+    calm = " ".join([THOUGHTFUL] * 4)
+    within, alone = scorer.logits([f"{calm} {RUDE} {calm}", RUDE])
+    for name in ("toxicity", "insult"):
+        column = scorer.attributes.index(name)
+        assert within[column] > alone[column] - DISCOUNT - 0.1
 
 
 def test_what_cannot_be_seen_does_not_change_a_score(scorer: Scorer) -> None:

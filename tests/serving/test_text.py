@@ -45,6 +45,8 @@ PIECES = st.sampled_from(
             "amp;",
             "1d10t",
             "한",
+            "beleive",
+            "mroon",
         ),
         *("한", "\u1100\u1161"),
     )
@@ -87,6 +89,11 @@ def test_case_and_punctuation_stay() -> None:
         ("id<b></b>iot", "idiot"),
         ("<p>An &#105;diot &amp; a <em>clown</em></p>", "An idiot & a clown"),
         ("a **moron**, an idoit", "a moron, an idiot"),
+        ("ignroant, Hypcorites, so DISGUTSING and dmub", "ignorant, Hypocrites, so DISGUSTING and dumb"),
+        (
+            "I recieved wierdly self-rigtheous answers, thier best",
+            "I received weirdly self-righteous answers, their best",
+        ),
     ],
 )
 def test_disguises_are_undone(disguised: str, plain: str) -> None:
@@ -105,6 +112,10 @@ def test_disguises_are_undone(disguised: str, plain: str) -> None:
         "Привет, мир. 你好。 Ça va, naïve café? Ελλάδα.",
         "I too will see the committee's balloon again on Tuesday: a good, cool afternoon.",
         "Sure. 😂😂 🤡",
+        "Jhon, Mr Malis of Moines, Cnut, Ms Paik and POTUS isnt there: theres kilometers to go to the theaters.",
+        "Footnotes: president*, billion$$, tags#Fair, 2*x*y, A*B*C, C#, b*ch, f*ing, c*****t, pa*s*w*rd, f*name*l.",
+        "Read example.com/recieved, @recieved or recieved.html; #beleive.",
+        "Queres comer algo antes? Meu caro amigo, eu gostaria de ver esses pedidos.",
     ],
 )
 def test_plain_texts_stay(text: str) -> None:
@@ -152,9 +163,11 @@ def test_hostile_markup_takes_no_quadratic_time() -> None:
         "&" + "amp;" * 20_000,
         "<" * 50_000,
         "a*" * 20_000,
+        "s*ct*r " * 5_000,
         "a " * 20_000,
         "<b " * 20_000,
         "**" * 20_000,
         "f u c k " * 5_000,
+        "abcdefghijklmnopqrstuvwxyz" * 2_000,
     ):
         normalise(text)
