@@ -93,7 +93,8 @@ def words(recipe: Recipe, directory: Path, rows: Corpus, attributes: tuple[str, 
 
 def mean(scores: Sequence[Floats]) -> Floats:
     """Mean probability [rows, attributes] over the runs that have a head for an attribute, from their logits."""
-    return np.nanmean([1 / (1 + np.exp(-logits)) for logits in scores], axis=0, dtype=np.float32)
+    found: Floats = np.nanmean([1 / (1 + np.exp(-logits)) for logits in scores], axis=0, dtype=np.float32)
+    return found
 
 
 def compare(rows: Corpus, scores: dict[str, Floats], attributes: tuple[str, ...], banded: Sequence[str]) -> list[Any]:
