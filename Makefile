@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv-dev/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit train card lock clean chromium nodejs postgresql
+.PHONY: help run test lint types unit on-sqlite on-postgresql elsewhere train card lock clean chromium nodejs postgresql
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,15 +32,22 @@ lint: .venv-dev/ready ## Check style and formatting
 types: .venv-dev/ready ## Check types
 	$(BIN)/mypy
 
-# Two files of tests at a time: much of their time is waiting, for servers and browsers to start. More would be
+# Two runs at a time, each in its order: much of their time is waiting, for servers and browsers to start. More would be
 # too much for a machine of two cores.
-PARALLEL = --numprocesses 2 --dist loadfile
+unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, those of the service on SQLite and on PostgreSQL
+	$(MAKE) --jobs 2 --output-sync=target on-sqlite on-postgresql elsewhere
+
+on-sqlite:
+	$(BIN)/pytest tests/serving
+
 # What stores nothing is the same on both databases: once is enough for it.
 STORELESS = triage policy $(addprefix test_,$(addsuffix .py,artifact docs_page engine explain language marking outputs \
 	pages records scorer spans text windows))
-unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, and those of the service once more on PostgreSQL
-	$(BIN)/pytest $(PARALLEL)
-	$(BIN)/pytest $(PARALLEL) tests/serving --database postgresql $(addprefix --ignore tests/serving/,$(STORELESS))
+on-postgresql:
+	$(BIN)/pytest tests/serving --database postgresql $(addprefix --ignore tests/serving/,$(STORELESS))
+
+elsewhere:
+	$(BIN)/pytest --ignore tests/serving
 
 # After an interruption, `make train` goes on from the last checkpoint. INSTALL=serving/model replaces the
 # model that ships.

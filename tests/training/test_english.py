@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-import pytest
-
 from serving.english import COMMON, ENGLISH, FILE
 from training.english import HEAD, content, words
 
@@ -12,7 +8,6 @@ def test_the_most_frequent_word_comes_first_and_short_and_other_ones_are_left_ou
     assert words("though 7\nthe 900\ncafé 5\ncan't 8\nmoron 9\n") == ["moron", "though"]
 
 
-@pytest.mark.skipif(find_spec("symspellpy") is None, reason="symspellpy is not installed")
 def test_the_file_is_what_the_dictionary_gives() -> None:
     assert FILE.read_text(encoding="utf-8") == content()
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select, update
 
 from serving.moderation import logins, moderators
-from serving.moderation.tables import Case, Comment
+from serving.moderation.tables import Case, Comment, Moderator
 from serving.scorer import Scorer
 from serving.store import Store
 from tests import databases
@@ -60,9 +60,10 @@ class House:
 
 @pytest.fixture
 def house(built: House) -> House:
-    """The house, with no case claimed by anybody."""
+    """The house, with no case claimed by anybody, and without preferences."""
     with built.store.writing() as session:
         session.execute(update(Case).values(claimed_by=None, leased_until=None))
+        session.execute(update(Moderator).values(preferences={}))
     return built
 
 
