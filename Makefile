@@ -35,7 +35,7 @@ types: .venv-dev/ready ## Check types
 # Two runs at a time, each in its order: much of their time is waiting, for servers and browsers to start. More would be
 # too much for a machine of two cores.
 unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, those of the service on SQLite and on PostgreSQL
-	$(MAKE) --jobs 2 --output-sync=target on-sqlite on-postgresql elsewhere
+	$(MAKE) --jobs 2 --output-sync=line on-sqlite on-postgresql elsewhere
 
 on-sqlite:
 	$(BIN)/pytest tests/serving
