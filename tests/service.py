@@ -28,6 +28,11 @@ class Server:
     log: Path
     pid: int
 
+    def logged(self) -> str:
+        """What the service has logged, all that was answered before included."""
+        httpx.get(f"{self.url}/healthz")  # lines are written when a turn of the event loop ends, after its answers
+        return self.log.read_text()
+
 
 # Below the ports that systems give to whoever calls out: none of those can take one before the service does.
 PORTS = range(20_000, 30_000)

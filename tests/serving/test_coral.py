@@ -396,7 +396,7 @@ def test_the_log_has_the_decision_and_neither_comment_nor_secret(service: Servic
     response = ask(service, f"{MARKED} {RUDE}", "hold")
     assert response.status_code == 200
     refused = post(service.server, request_body(MARKED, "x" * 500), "sha256=" + MARKED)
-    log = service.server.log.read_text()
+    log = service.server.logged()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     (decided,) = [
         line

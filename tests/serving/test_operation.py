@@ -315,7 +315,7 @@ def test_nothing_is_left_of_clients_that_misbehave(tmp_path: Path) -> None:
         assert after.memory <= 1.15 * before.memory
         assert found.ask("Are you well?")[0] == 200
         # A client that left is no failure of the service.
-        lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+        lines = [json.loads(line) for line in server.logged().splitlines() if line.startswith("{")]
         assert not [line for line in lines if line["level"] == "error"]
         assert "Traceback" not in server.log.read_text()
         assert 499 in {line.get("status") for line in lines}

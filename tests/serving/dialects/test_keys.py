@@ -44,10 +44,6 @@ SCORING = [
 JSON = {"Content-Type": "application/json"}
 
 
-def logged(server: Server) -> str:
-    return server.log.read_text()
-
-
 @pytest.mark.parametrize(("query", "headers"), [way[1:] for way in WAYS], ids=[way[0] for way in WAYS])
 def test_every_way_to_send_a_key_works_everywhere(
     keys: Keys, secret: str, query: Callable[[str], str], headers: Callable[[str], dict[str, str]]
@@ -180,9 +176,9 @@ def test_no_secret_in_the_database_no_key_and_no_comment_in_the_log(keys: Keys) 
         **{"Content-Type": "multipart/mixed; boundary=b"},
     )
     assert "200 OK" in answered.text
-    assert "POST" in logged(keys.server)
+    assert "POST" in keys.server.logged()
     for word in (secret, secret.removeprefix("evh_"), text):
-        assert word not in logged(keys.server)
+        assert word not in keys.server.logged()
         assert word.encode() not in databases.content(keys.database)
 
 
@@ -199,6 +195,6 @@ def test_local_mode_answers_no_foreign_name(server: Server) -> None:
 
 def test_the_common_servers_log_holds_one_json_line_an_event(server: Server, tmp_path: Path) -> None:
     post(server, ANALYZE, comment(), **{"X-Request-ID": "perspective-1"})
-    lines = [line for line in logged(server).splitlines() if line.startswith("{")]
+    lines = [line for line in server.logged().splitlines() if line.startswith("{")]
     (mine,) = (json.loads(line) for line in lines if "perspective-1" in line)
     assert (mine["method"], mine["path"], mine["status"]) == ("POST", ANALYZE, 200)
