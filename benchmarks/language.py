@@ -12,6 +12,12 @@ are its own; times are processor time.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # a script's own folder comes first, where http.py would hide the library's
+    sys.path[0] = str(Path(__file__).parents[1])
+
 import argparse
 import bisect
 import hashlib
@@ -22,13 +28,11 @@ import random
 import re
 import statistics
 import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq

@@ -17,8 +17,8 @@ ENCODER = json.JSONEncoder(default=repr)  # made once: `json.dumps` with options
 class Gathered:
     """A stream that writes the lines of one turn of an event loop together, right after it.
 
-    Each write lets go of the interpreter lock, for which scoring threads wait: one for each request costs as much as
-    reading the request. What other threads say is written at once.
+    Each write lets go of the interpreter lock, for which scoring threads wait. What other threads say is
+    written at once.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -146,7 +146,7 @@ def speed(evaluation: Mapping[str, Any]) -> str:
         f"scorer, {speed['comments']:,} held-out comments\nof {speed['mean_characters']} characters on average: "
         f"**{speed['comments_per_second']} comments/s** in one call; one comment "
         f"**{speed['single_ms_p50']} ms** (median), {speed['single_ms_p99']} ms (99th\npercentile). The int8 "
-        "weights have 7 bits, so that sums do not overflow without VNNI either: with AVX2 alone all tests pass."
+        "weights have 7 bits, so that sums do not overflow on a processor without VNNI either."
     )
 
 
