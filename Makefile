@@ -20,7 +20,7 @@ BIN := .venv-dev/bin
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/ready ## Serve API, console and a demo on 127.0.0.1:8000; HOST=0.0.0.0 PORT=9000 change that, DEMO= leaves it out
+run: .venv/ready ## Serve API, console and a demo on 127.0.0.1:8000; PORT=9000 changes that (HOST=… too, with EVENHAND_MODE=keys), DEMO= leaves the demo out
 	@exec .venv/bin/evenhand serve $(if $(DEMO),--demo) $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: lint types unit ## Run all checks: lint, types, unit

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, pattern=r"^https?://[^/]+(/.*)?$", description="where clients reach the service; unset: as they asked"
     )
-    database_url: str = Field("sqlite:///evenhand.sqlite3", description="SQLAlchemy URL of keys and feedback")
+    database_url: str = Field("sqlite:///evenhand.sqlite3", description="SQLAlchemy URL of the database")
     model: Path | None = Field(None, description="directory of the model artifact; unset: the one that ships")
     coral: Path | None = Field(None, description="TOML file of Coral sites: secrets and rules")
     compatibility: Literal["permissive", "strict"] = Field(

@@ -66,6 +66,8 @@ def test_every_problem_of_moderation_is_documented() -> None:
     for module in (ROOT / "serving/moderation").rglob("*.py"):
         for code in re.findall(r'conflict\(\s*"([a-z_]+)"', module.read_text(encoding="utf-8")):
             assert f"`{code}`" in guide, code
+        for thing in re.findall(r'missing\(\s*"([a-z_]+)"', module.read_text(encoding="utf-8")):
+            assert f"`unknown_{thing}`" in guide, thing
 
 
 def test_every_event_is_documented() -> None:

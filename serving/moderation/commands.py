@@ -42,7 +42,7 @@ def create_site(
         list[str] | None, typer.Option("--set", help="A setting and its value in JSON, repeatable: undo_seconds=600.")
     ] = None,
 ) -> None:
-    """Make a site, or change its name and, with --set, its settings."""
+    """Make a site, or change its name; --set replaces all its settings, what is not named has its default again."""
     with one_line_errors(), opened() as store:
         chosen = known.read_settings(dict(map(_setting, setting))) if setting else None
         with store.writing() as session:
@@ -173,6 +173,7 @@ def export(site: _Site, author: _Author = None, reporter: _Reporter = None) -> N
             for role, person in _people(author, reporter)
         ]
     if not any(found):
+        typer.echo("evenhand: nothing is held on this person", err=True)
         raise typer.Exit(1)
     typer.echo(json.dumps([one for one in found if one], indent=2, ensure_ascii=False))
 

@@ -24,7 +24,7 @@ FAILURES = failures(ErrorResponse, 400, 401, 403, 404, 422, 503)
 
 
 class SiteBody(BaseModel):
-    """A site to make or change; settings that are left out keep their defaults."""
+    """A site to make or change. `settings` replace all that it had: what is left out of them has its default."""
 
     model_config = ConfigDict(extra="forbid")
 
