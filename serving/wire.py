@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
@@ -52,6 +53,7 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._watching: set[Callable[[], None]] = set()
+        self._head: int | None = None  # bytes of an unfinished head, after the piece it began in
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the event loop."""
@@ -60,6 +62,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         super().on_message_begin()
+        self._head = 0
         self.scope["extensions"] = cast(Any, {WATCH: self.watch})
 
     def data_received(self, data: bytes) -> None:
@@ -67,6 +70,11 @@ class Protocol(HttpToolsProtocol):
         offer HTTP/2 with every first request, and the parser takes no body of it.
         """
         self._unset_keepalive_if_required()
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > (self.config.h11_max_incomplete_event_size or math.inf):  # the parser keeps any length
+                self._refuse("Request head too large.")
+                return
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -77,12 +85,15 @@ class Protocol(HttpToolsProtocol):
                 self.parser = httptools.HttpRequestParser(self)
                 self.data_received(b"".join([line, *kept, b"\r\n", data[offer.args[0] :]]))
         except httptools.HttpParserError:
-            message = "Invalid HTTP request received."
-            self.logger.warning(message)
-            self.send_400_response(message)
+            self._refuse("Invalid HTTP request received.")
+
+    def _refuse(self, message: str) -> None:
+        self.logger.warning(message)
+        self.send_400_response(message)
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
+        self._head = None
         if not self._offers():
             super().on_headers_complete()
 

@@ -305,6 +305,16 @@ def test_a_client_that_offers_another_protocol_is_answered_all_the_same(server: 
                 time.sleep(0.05)
             answer = b""
             while answer.count(b"}]}") < len(b"".join(pieces)) // len(head + body):
-                assert (read := client.recv(2**16)), answer
+                read = client.recv(2**16)
+                assert read, answer
                 answer += read
             assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"}]}")
+
+
+def test_a_head_without_an_end_is_not_kept(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        with pytest.raises(ConnectionError):
+            for _ in range(64):
+                client.sendall(b"a" * 2**20)
