@@ -120,6 +120,8 @@ def serve(
             access_log=False,
             log_level="warning",
             server_header=False,
+            # A head that is little too long is answered in its dialect's shape; of a longer one the connection ends.
+            h11_max_incomplete_event_size=settings.max_header_bytes + 2**16,
             timeout_keep_alive=75,  # longer than clients and proxies keep one: whoever closes first must not be us
             timeout_graceful_shutdown=settings.drain_seconds,
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 WATCH = "evenhand.watch"  # of a request's ASGI extensions: Protocol.watch
@@ -51,6 +53,7 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._watching: set[Callable[[], None]] = set()
+        self._head: int | None = None  # bytes of an unfinished head, after the piece it began in
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the event loop."""
@@ -59,7 +62,49 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         super().on_message_begin()
+        self._head = 0
         self.scope["extensions"] = cast(Any, {WATCH: self.watch})
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop. A request that offers another protocol is read as if it did not: Java's clients
+        offer HTTP/2 with every first request, and the parser takes no body of it.
+        """
+        self._unset_keepalive_if_required()
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > (self.config.h11_max_incomplete_event_size or math.inf):  # the parser keeps any length
+                self._refuse("Request head too large.")
+                return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self._offers():
+                kept = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
+                version = self.parser.get_http_version().encode()
+                line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+                self.parser = httptools.HttpRequestParser(self)
+                self.data_received(b"".join([line, *kept, b"\r\n", data[offer.args[0] :]]))
+        except httptools.HttpParserError:
+            self._refuse("Invalid HTTP request received.")
+
+    def _refuse(self, message: str) -> None:
+        self.logger.warning(message)
+        self.send_400_response(message)
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._head = None
+        if not self._offers():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        if not self._offers():
+            super().on_message_complete()
+
+    def _offers(self) -> bool:
+        """Whether the request that is being read offers another protocol. To the parser CONNECT does too."""
+        return self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers)
 
     def watch(self, left: Callable[[], None]) -> Callable[[], None]:
         """Has `left` called if the client goes away before what this returns is called."""

@@ -287,3 +287,34 @@ def test_an_answer_is_sent_in_one_piece(server: Server) -> None:
         answer = client.recv(2**16)
         assert answer.endswith(b"}]}")
         assert not client.recv(1)
+
+
+@pytest.mark.parametrize("offer", ["h2c", "websocket"])
+def test_a_client_that_offers_another_protocol_is_answered_all_the_same(server: Server, offer: str) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    body = json.dumps({"comments": [{"id": "a", "text": RUDE}]}).encode()
+    # As Java's client says it on plain http.
+    head = (
+        f"POST /v1/score HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: {len(body)}\r\n"
+        f"Host: {host}:{port}\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nUpgrade: {offer}\r\n\r\n"
+    ).encode()
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        for pieces in ([head + body], [head, body], [head[:80], head[80:] + body[:9], body[9:]], [head + body] * 2):
+            for piece in pieces:
+                client.sendall(piece)
+                time.sleep(0.05)
+            answer = b""
+            while answer.count(b"}]}") < len(b"".join(pieces)) // len(head + body):
+                read = client.recv(2**16)
+                assert read, answer
+                answer += read
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"}]}")
+
+
+def test_a_head_without_an_end_is_not_kept(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        with pytest.raises(ConnectionError):
+            for _ in range(64):
+                client.sendall(b"a" * 2**20)

@@ -77,7 +77,7 @@ def test_a_googles_client_sends_a_batch_of_two(server: Server) -> None:
     assert "Unknown requested attribute: NONSENSE" in str(answers["bad"])
 
 
-def test_a_googles_client_is_pointed_here_by_an_option_alone(server: Server) -> None:
+def test_a_googles_client_takes_an_address_without_a_slash(server: Server) -> None:
     with google(server.url, client_options={"api_endpoint": server.url}) as client:
         assert client.comments().analyze(body=comment()).execute()["attributeScores"]
 
@@ -85,6 +85,8 @@ def test_a_googles_client_is_pointed_here_by_an_option_alone(server: Server) -> 
 def test_a_the_discovery_document_names_the_address_it_was_asked_at(server: Server) -> None:
     document = requests.get(f"{server.url}{DISCOVERY}?version=v1alpha1", timeout=60).json()
     assert document["rootUrl"] == f"{server.url}/"
+    behind = requests.get(f"{server.url}{DISCOVERY}", headers={"X-Forwarded-Proto": "https"}, timeout=60).json()
+    assert behind["rootUrl"] == f"{server.url}/".replace("http", "https")
     methods = document["resources"]["comments"]["methods"]
     for method in methods.values():
         for message in (method["request"], method["response"]):
