@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from serving import engine
@@ -71,3 +73,10 @@ def of_engine(error: engine.EngineError) -> ApiError:
         case engine.InferenceError():
             return ApiError(503, "inference_failed", str(error), headers={"Retry-After": "5"})
     return ApiError(503, "not_ready", str(error), headers={"Retry-After": "1"})
+
+
+def of_store(error: SQLAlchemyError) -> ApiError:
+    """That the database failed, as an answer; which way, goes to the log."""
+    structlog.get_logger().error("the database failed", type=type(error).__name__)
+    message = "The database does not answer; try again later."
+    return ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"})

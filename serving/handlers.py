@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -15,7 +14,7 @@ from starlette.routing import Match, Route
 
 from serving import dialects, service
 from serving.engine import EngineError
-from serving.errors import ApiError, invalid, of_engine
+from serving.errors import ApiError, invalid, of_engine, of_store
 
 # Failures that a route may pass on. Of these HTTPException includes ApiError and what the framework raises.
 KNOWN = (EngineError, SQLAlchemyError, HTTPException)
@@ -37,9 +36,7 @@ def failed(request: HTTPConnection, error: Exception) -> Response:
         case EngineError():
             return answer(request, of_engine(error))
         case SQLAlchemyError():
-            structlog.get_logger().error("the database failed", type=type(error).__name__)
-            message = "The database does not answer; try again later."
-            return answer(request, ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"}))
+            return answer(request, of_store(error))
         case HTTPException():
             status = HTTPStatus(error.status_code)
             headers = dict(error.headers) if error.headers else None

@@ -154,7 +154,7 @@ COMMANDS = [
 
 def masked(output: str) -> str:
     """Without digits and widths: int8 scores differ in the last place between processors."""
-    return re.sub(r"[\s─]+", " ", re.sub(r"\d", "0", output)).strip()
+    return re.sub(r"[\s─]+", " ", re.sub(r"\d+", "0", output)).strip()
 
 
 def test_the_readme_has_commands_to_run() -> None:

@@ -141,9 +141,7 @@ def rollback() -> None:
 def _answering(store: Store) -> tuple[str, Path]:
     """What the live model's scores are called, and its directory."""
     with store.session() as session:
-        promoted = models.live(session)
-    path = Path(promoted.path) if promoted else settings.read().model
-    artifact = Artifact.load(path)
+        artifact = Artifact.load(models.answering(session, settings.read().model))
     return models.called(artifact.manifest), artifact.path
 
 

@@ -27,6 +27,12 @@ def live(session: Session) -> Model | None:
     return _in(session, "live")
 
 
+def answering(session: Session, default: Path | None) -> Path | None:
+    """The directory of the model that answers: the promoted one, else `default`, that of the settings."""
+    promoted = live(session)
+    return Path(promoted.path) if promoted else default
+
+
 def candidate(session: Session) -> Model | None:
     """The model in shadow."""
     return _in(session, "shadow")

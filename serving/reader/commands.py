@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from serving import settings
 from serving.admin import opened
 from serving.mendable import one_line_errors
 from serving.tables import EXCERPT, SHOWN_SCORES, TABLE_WIDTH, open_console, plain
@@ -35,10 +36,11 @@ def import_(
         int, typer.Option(min=0, help="Put the N new comments that score highest into the queue, whatever the policy.")
     ] = 0,
     text_column: Annotated[str, typer.Option(help="Column of a table that holds the comments.")] = "text",
-    model: Annotated[Path | None, typer.Option(help="Directory of the model; the built-in one if left out.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Directory of the model; else the one that answers.")] = None,
 ) -> None:
     """Take comments into a site: scored, decided on by its policy, there to moderate. Twice changes nothing."""
     with one_line_errors(), opened() as store:
+        from serving.learning import models
         from serving.moderation import sites
         from serving.moderation.tables import Site
         from serving.reader import importing
@@ -50,7 +52,8 @@ def import_(
             if name is not None and session.get(Site, site) is None:
                 sites.put(session, site, name, None, "command")
             sites.find(session, site)
-        scorer = Scorer.load(model)
+            scores_with = model or models.answering(session, settings.read().model)
+        scorer = Scorer.load(scores_with)
         console = open_console()
         for path in paths:
             reader = read_records(path, text_column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -115,6 +116,15 @@ def test_what_needs_no_database_is_answered_and_other_dialects_say_it_too(client
             assert client.get(path).status_code == 200
         answer = client.post("/v1alpha1/comments:suggestscore", json=suggested)
         assert (answer.status_code, answer.json()["error"]["code"], answer.headers["retry-after"]) == (503, 503, "5")
+        good = {"comment": {"text": "Well."}, "requestedAttributes": {"TOXICITY": {}}}
+        calls = (("analyze", good), ("suggestscore", suggested))
+        parts = [
+            f"--b\nContent-Type: application/http\n\nPOST /v1alpha1/comments:{name} HTTP/1.1\n\n{json.dumps(body)}\n"
+            for name, body in calls
+        ]
+        kind = {"Content-Type": "multipart/mixed; boundary=b"}
+        batch = client.post("/batch", content="".join(parts) + "--b--", headers=kind)
+        assert (batch.status_code, batch.text.count("HTTP/1.1 200"), batch.text.count("HTTP/1.1 503")) == (200, 1, 1)
         page = client.get("/console/queue", headers={"Cookie": "evenhand=some-token"})
         assert (page.status_code, page.headers["retry-after"]) == (503, "5")
         assert page.headers["content-type"].startswith("text/html") and "Not at the moment" in page.text

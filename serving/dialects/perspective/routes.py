@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 
 from serving import service
 from serving.dialects.bodies import ByHand, described
@@ -18,7 +19,7 @@ from serving.dialects.perspective.analyze import analyze
 from serving.dialects.perspective.errors import render
 from serving.dialects.perspective.suggest import suggest
 from serving.engine import EngineError
-from serving.errors import ApiError, of_engine
+from serving.errors import ApiError, of_engine, of_store
 from serving.keys import Key, Scope
 from serving.service import Service
 
@@ -85,9 +86,13 @@ async def batch_of_calls(request: Request) -> Response:
                 if part.method != "POST" or part.path not in (ANALYZE, SUGGEST):
                     raise ApiError(404, "not_found", f"A batch answers POST {ANALYZE} and {SUGGEST}.")
                 return part, 200, await _call(request, part.path, part.body, part.query.get("key")), {}
-            except (ApiError, EngineError) as error:
-                known = error if isinstance(error, ApiError) else of_engine(error)
-                return part, *render(known, request), dict(known.headers or {})
+            except ApiError as error:
+                known = error
+            except EngineError as error:
+                known = of_engine(error)
+            except SQLAlchemyError as error:
+                known = of_store(error)
+            return part, *render(known, request), dict(known.headers or {})
 
     answers = await asyncio.gather(*(answer(part) for part in parts))
     boundary = f"batch_{secrets.token_hex(12)}"

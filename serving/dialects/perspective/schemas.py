@@ -9,15 +9,27 @@ from pydantic.alias_generators import to_camel
 
 
 def _languages(value: Any) -> Any:
-    """One code is a list of one, null is none: clients send all three."""
+    """One code is a list of one, null is none and so is an empty code: clients send all of these."""
     if value is None:
         return []
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        value = [value]
+    return [code for code in value if code != ""] if isinstance(value, list) else value
 
 
 def _absent(value: Any) -> Any:
     """Null is the empty message, as in proto-JSON; PHP writes an empty one as an empty list."""
     return {} if value is None or value == [] else value
+
+
+def _none(value: Any) -> Any:
+    """Null is the empty list, as in proto-JSON."""
+    return [] if value is None else value
+
+
+def _left_out(value: Any) -> Any:
+    """PHP's empty list for a message that may be missing."""
+    return None if value == [] else value
 
 
 class Message(BaseModel):
@@ -61,7 +73,7 @@ class CommentRequest(Message):
     """What analyze and suggestscore have in common."""
 
     comment: Annotated[TextEntry, BeforeValidator(_absent)] = TextEntry()
-    context: Context | None = None
+    context: Annotated[Context | None, BeforeValidator(_left_out)] = None
     languages: Languages = []
     client_token: str | None = None
     session_id: str | None = None
@@ -130,13 +142,15 @@ class SuggestedScores(Message):
     """What the scores should have been."""
 
     summary_score: SuggestedScore | None = None
-    span_scores: list[SuggestedSpan] = []
+    span_scores: Annotated[list[SuggestedSpan], BeforeValidator(_none)] = []
 
 
 class SuggestCommentScoreRequest(CommentRequest):
     """What a comment's scores should have been, by attribute."""
 
-    attribute_scores: Annotated[dict[str, SuggestedScores], BeforeValidator(_absent)] = {}
+    attribute_scores: Annotated[
+        dict[str, Annotated[SuggestedScores, BeforeValidator(_absent)]], BeforeValidator(_absent)
+    ] = {}
 
 
 class SuggestCommentScoreResponse(Message):

@@ -105,10 +105,10 @@ def test_b_a_body_without_a_content_type(server: Server) -> None:
         assert json.load(answer) == expected
 
 
-@pytest.mark.parametrize("languages", [[], "en", None, ["en"], ["ko", "en"]])
+@pytest.mark.parametrize("languages", [[], "en", None, [""], ["en"], ["ko", "en"]])
 def test_c_languages_as_list_as_word_and_absent(server: Server, languages: Any) -> None:
     answer = analyzed(server, comment(KIND, languages=languages))
-    assert answer["languages"] == (["en"] if languages in ([], "en", None) else languages)
+    assert answer["languages"] == (["en"] if languages in ([], "en", None, [""]) else languages)
     assert answer["detectedLanguages"][0] == "en"
 
 
@@ -117,6 +117,17 @@ def test_d_an_empty_message_has_details(server: Server) -> None:
     for body in bodies:
         for path in (ANALYZE, SUGGEST):
             assert google_error(post(server, path, body), 400)
+
+
+def test_d_null_and_phps_empty_list_are_left_out_members(server: Server) -> None:
+    for empty in (None, []):
+        assert analyzed(server, comment(KIND, context=empty)) == analyzed(server, comment(KIND))
+        said = suggestion(KIND, doNotStore=True, context=empty)
+        assert post(server, SUGGEST, said).status_code == 200
+    said["attributeScores"]["TOXICITY"]["spanScores"] = None
+    assert post(server, SUGGEST, said).status_code == 200
+    said["attributeScores"]["TOXICITY"] = None
+    google_error(post(server, SUGGEST, said), 400, "Attribute TOXICITY: expected summary_score or span_scores")
 
 
 def test_e_only_what_was_requested(server: Server) -> None:

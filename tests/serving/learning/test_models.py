@@ -120,6 +120,18 @@ def test_a_service_starts_with_the_promoted_model_and_without_it_if_its_files_ar
         assert "promoted model is refused" in server.log.read_text()
 
 
+def test_what_is_imported_is_scored_by_the_model_that_answers(store: Store, tmp_path: Path) -> None:
+    with store.writing() as session:
+        models.shadow(session, copied(tmp_path, "9.9"), "other", "command")
+        models.promote(session, "command")
+    (tmp_path / "page.txt").write_text("The bus was late again.\n")
+    done = evenhand(store, "import", str(tmp_path / "page.txt"), "--site", "gazette", "--name", "The Gazette")
+    assert done.returncode == 0, done.stderr
+    with store.session() as session:
+        [scores] = session.scalars(select(RevisionScores))
+        assert scores.model.endswith(" 9.9")
+
+
 def test_what_cannot_be_put_to_use_is_refused_and_changes_nothing(store: Store, tmp_path: Path) -> None:
     shipped = models.called(artifact.Artifact.load().manifest)
     for arguments, complaint in (
