@@ -246,8 +246,9 @@ def story_of(session: Session, site_id: str, given: StoryPart, section: str | No
 
 
 def _keep_text(session: Session, comment: Comment, revision: Revision, submission: Submission) -> None:
-    comment.do_not_store = submission.do_not_store
-    if submission.do_not_store:
+    if submission.do_not_store is not None:
+        comment.do_not_store = submission.do_not_store
+    if comment.do_not_store:
         revision.text = None
         session.execute(update(Revision).where(Revision.comment_id == comment.id).values(text=None))
     elif revision.text is None:

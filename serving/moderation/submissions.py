@@ -86,7 +86,7 @@ class Submission(Part):
     story: StoryPart | None = None
     section: Word | None = Field(None, description="short for story.section")
     posted_at: When | None = None
-    do_not_store: StrictBool = Field(False, description="score and decide, but keep no text")
+    do_not_store: StrictBool | None = Field(None, description="score and decide, but keep no text; stays until false")
     nudge: StrictBool = Field(False, description="a first attempt, whose author can still reword it")
 
     @property

@@ -116,10 +116,9 @@ async def file(request: Request) -> ReportAnswer:
             moment, held = now(), False
             if submission:
                 site = sites.find(session, body.site)
-                before = comments.known(session, site.id, body.comment.id)
-                # A report says nothing of whether the text may be kept: what the comment system said stands.
-                told = submission.model_copy(update={"do_not_store": before is not None and before.do_not_store})
-                made = comments.submit(session, site, body.comment.id, told, given, moment, from_reader=not trusted)
+                made = comments.submit(
+                    session, site, body.comment.id, submission, given, moment, from_reader=not trusted
+                )
                 held = made.case is not None
                 session.flush()
             return reports.file(session, body.site, body.comment.id, body, moment, believed=trusted), held

@@ -324,9 +324,12 @@ def test_a_comment_that_is_not_to_be_stored_leaves_no_text(tmp_path: Path) -> No
         assert call(server, "GET", f"{path}c1")["revision"] == 1
         call(server, "PUT", f"{path}c2", {"text": later})
         call(server, "PUT", f"{path}c2", {"text": later, "do_not_store": True})
+        call(server, "PUT", f"{path}c2", {"text": later})  # not said again, and still so
+        call(server, "PUT", f"{path}c3", {"text": stay, "do_not_store": True})
+        call(server, "PUT", f"{path}c3", {"text": stay, "do_not_store": False})
     with store.session() as session:
         texts = {row.comment.external_id: row.text for row in session.scalars(select(Revision))}
-    assert texts == {"c0": stay, "c1": None, "c2": None}
+    assert texts == {"c0": stay, "c1": None, "c2": None, "c3": stay}
     store.close()
     found = databases.content(url)
     assert stay.encode() in found and go.encode() not in found
