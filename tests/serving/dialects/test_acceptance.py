@@ -120,7 +120,8 @@ def test_d_an_empty_message_has_details(server: Server) -> None:
 
 
 def test_d_null_and_phps_empty_list_are_left_out_members(server: Server) -> None:
-    for empty in (None, []):
+    empties: list[Any] = [None, []]
+    for empty in empties:
         assert analyzed(server, comment(KIND, context=empty)) == analyzed(server, comment(KIND))
         said = suggestion(KIND, doNotStore=True, context=empty)
         assert post(server, SUGGEST, said).status_code == 200
