@@ -53,6 +53,7 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._watching: set[Callable[[], None]] = set()
+        self._offered = 0
         self._head: int | None = None  # bytes of an unfinished head, after the piece it began in
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -76,16 +77,24 @@ class Protocol(HttpToolsProtocol):
                 self._refuse("Request head too large.")
                 return
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            if self._offers():
+            while not self._fed(data):
+                # Told again without the offer, and what came after it. In a loop: many may come in one piece.
                 kept = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
                 version = self.parser.get_http_version().encode()
                 line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
                 self.parser = httptools.HttpRequestParser(self)
-                self.data_received(b"".join([line, *kept, b"\r\n", data[offer.args[0] :]]))
+                data = b"".join([line, *kept, b"\r\n", data[self._offered :]])
         except httptools.HttpParserError:
             self._refuse("Invalid HTTP request received.")
+
+    def _fed(self, data: bytes) -> bool:
+        """Whether the parser took all of it; else it stopped at `_offered`, behind a head with an offer."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._offered = offer.args[0]
+            return not self._offers()
+        return True
 
     def _refuse(self, message: str) -> None:
         self.logger.warning(message)

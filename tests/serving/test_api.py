@@ -299,7 +299,8 @@ def test_a_client_that_offers_another_protocol_is_answered_all_the_same(server: 
         f"Host: {host}:{port}\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nUpgrade: {offer}\r\n\r\n"
     ).encode()
     with socket.create_connection((host, int(port)), timeout=60) as client:
-        for pieces in ([head + body], [head, body], [head[:80], head[80:] + body[:9], body[9:]], [head + body] * 2):
+        apart = [head[:80], head[80:] + body[:9], body[9:]]
+        for pieces in ([head + body], [head, body], apart, [head + body] * 2):
             for piece in pieces:
                 client.sendall(piece)
                 time.sleep(0.05)
