@@ -27,6 +27,7 @@ from training.splits import uniform
 
 GUIDE = "toxicity"  # the attribute that tells what is harmful
 DISGUISES = ("masked words", "masked words", "swapped letters", "swapped letters", "leetspeak", "letters apart")
+JOINED = "joined"  # ends the key of a copy that is made of several rows
 EMOJI = "emoji between words"
 CHANCE_OTHER = 0.3  # share of disguised copies whose words are any, so that a disguise alone tells nothing
 JOINED_CHARACTERS = 700  # a joined comment stays within a window of the model
@@ -41,7 +42,7 @@ def augment(rows: Corpus, attributes: tuple[str, ...], choice: Augment, seed: in
     """
     kinds: list[tuple[str, int, Callable[[int], Iterator[tuple[int, Copy]]]]] = [
         ("disguised", choice.disguised, lambda most: _disguised(rows, attributes, most, seed)),
-        ("joined", choice.joined, lambda most: _joined(rows, attributes, most, seed)),
+        (JOINED, choice.joined, lambda most: _joined(rows, attributes, most, seed)),
         ("swapped", choice.swapped, lambda most: _swapped(rows, most, seed)),
     ]
     found = [(kind, number, copy) for kind, most, make in kinds if most for number, copy in make(most)]

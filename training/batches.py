@@ -73,7 +73,8 @@ class Encoded:
     """Token ids of each row, with labels [rows, attributes] (NaN = unknown), weights [rows] and groups [rows].
 
     A group is a number for the row's source: only rows of one source are ranked against each other. `marks` has for
-    some row numbers a 1 or 0 for each token, NaN where it is unknown.
+    some row numbers a 1 or 0 for each token, NaN where it is unknown. `targets` [rows, attributes] are a teacher's
+    probabilities, NaN where it has none.
     """
 
     ids: Sequence[Sequence[int]]
@@ -81,12 +82,14 @@ class Encoded:
     weights: Tensor
     groups: Tensor
     marks: Mapping[int, Tensor] = field(default_factory=dict)
+    targets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> dict[str, object]:
-        return {
+        targets = {} if self.targets is None else {"targets": self.targets[row]}
+        return targets | {
             "ids": self.ids[row],
             "labels": self.labels[row],
             "weight": self.weights[row],
@@ -96,14 +99,16 @@ class Encoded:
 
 
 def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
-    """Pads to the longest row: input_ids, attention_mask and marks [rows, tokens], labels, weights, groups."""
+    """Pads to the longest row: input_ids, attention_mask and marks [rows, tokens], labels, weights, groups, and a
+    teacher's targets if there are any.
+    """
     ids = [torch.as_tensor(row["ids"], dtype=torch.long) for row in rows]
     padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
     mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(i) for i in ids], batch_first=True)
-    return {
+    known = [name for name in ("labels", "targets") if name in rows[0]]
+    return {name: torch.stack([torch.as_tensor(row[name]) for row in rows]) for name in known} | {
         "input_ids": padded,
         "attention_mask": mask,
-        "labels": torch.stack([torch.as_tensor(row["labels"]) for row in rows]),
         "weights": torch.stack([torch.as_tensor(row["weight"]) for row in rows]),
         "groups": torch.stack([torch.as_tensor(row["group"]) for row in rows]),
         "marks": torch.nn.utils.rnn.pad_sequence(

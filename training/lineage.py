@@ -46,16 +46,23 @@ def check(rows: Corpus, before: list[Path]) -> None:
     `training.prepare` looks more closely, for near copies too; but the run that it looked at may have been
     prepared again since.
     """
-    keys, texts = set(rows.keys), set(rows.texts)
     for folder in before:
-        for split in ("dev", "test", "evaluation"):
-            held = corpus.read(folder / "data", split, ())
-            for key, text in zip(held.keys, held.texts, strict=True):
-                if key in keys or text in texts:
-                    raise RecipeError(
-                        f"{key} is held out by the run {folder.name}, which this one starts from, and would be trained "
-                        "on here: give both recipes the same seed, sources and fractions, and prepare both again"
-                    )
+        if (key := held_out(rows, folder)) is not None:
+            raise RecipeError(
+                f"{key} is held out by the run {folder.name}, which this one starts from, and would be trained "
+                "on here: give both recipes the same seed, sources and fractions, and prepare both again"
+            )
+
+
+def held_out(rows: Corpus, folder: Path) -> str | None:
+    """Key of a row that the run in `folder` holds out and that is, by key or by text, among `rows`; None if none is."""
+    keys, texts = set(rows.keys), set(rows.texts)
+    for split in ("dev", "test", "evaluation"):
+        held = corpus.read(folder / "data", split, ())
+        for key, text in zip(held.keys, held.texts, strict=True):
+            if key in keys or text in texts:
+                return key
+    return None
 
 
 def account(sources: Mapping[str, Any], rows: Corpus, attributes: tuple[str, ...]) -> dict[str, Any]:

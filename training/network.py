@@ -40,6 +40,7 @@ class Network(nn.Module):
     ranked: tuple[int, ...] = ()  # columns of the attributes that also learn from pairs
     rank_weight: float = 0.0
     mark_weight: float = 1.0
+    teacher_weight: float = 1.0
 
     def __init__(self, encoder: nn.Module, hidden: int, attributes: tuple[str, ...], *, marks: bool = False) -> None:
         super().__init__()
@@ -64,11 +65,13 @@ class Network(nn.Module):
         weights: Tensor | None = None,
         groups: Tensor | None = None,
         marks: Tensor | None = None,
+        targets: Tensor | None = None,
     ) -> Output | Tensor:
         """Logits [rows, attributes]; with `labels` (NaN = unknown) and `weights` [rows] also the loss.
 
         `groups` [rows] says which rows may be ranked against each other, `marks` [rows, tokens] which tokens are
-        marked (NaN = unknown).
+        marked (NaN = unknown), `targets` [rows, attributes] what a teacher gave (NaN = nothing): the network learns its
+        probabilities beside the labels (distillation: Hinton, Vinyals, Dean 2015, arXiv:1503.02531).
         """
         logits, of_tokens = self.read(input_ids, attention_mask)
         if labels is None or weights is None:
@@ -79,6 +82,8 @@ class Network(nn.Module):
             loss = loss + self.rank_weight * rank_loss(logits[:, chosen], labels[:, chosen], weights, groups)
         if of_tokens is not None and marks is not None:
             loss = loss + self.mark_weight * mark_loss(of_tokens, marks, weights)
+        if targets is not None:
+            loss = loss + self.teacher_weight * masked_loss(logits, targets, weights)
         return Output(loss, logits)
 
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -182,6 +187,21 @@ def build(encoder: str, attributes: tuple[str, ...], dropout: float, *, marks: b
     if config.model_type == "bert":
         arguments["add_pooling_layer"] = False
     return Network(AutoModel.from_pretrained(encoder, **arguments), config.hidden_size, attributes, marks=marks)
+
+
+def freeze(network: Network, layers: int) -> None:
+    """Keeps the encoder's embeddings and its first `layers` layers as they are: they have no gradient.
+
+    Nothing happens with 0. Raises ValueError if the encoder has fewer layers.
+    """
+    if not layers:
+        return
+    stack = max((m for m in network.encoder.modules() if isinstance(m, nn.ModuleList)), key=len)
+    if layers > len(stack):
+        raise ValueError(f"frozen_layers: the encoder has {len(stack)} layers, not {layers}")
+    for module in (network.encoder.embeddings, *stack[:layers]):
+        assert isinstance(module, nn.Module)
+        module.requires_grad_(False)
 
 
 def save(network: Network, directory: Path) -> None:

@@ -92,6 +92,7 @@ class Train(Part):
     encoder: str = Field(description="`package:NAME`, a local directory, or a hub name")
     start: str | None = Field(None, pattern=NAME, description="the run whose network training starts from")
     mix: float = Field(0.0, ge=0.0, lt=1.0, description="share of the starting network's weights in the result")
+    frozen_layers: int = Field(0, ge=0, description="layers of the encoder, the first ones, that stay as they are")
     max_tokens: int = Field(192, ge=8, le=512)
     batch_tokens: int = Field(4096, ge=64, description="padded tokens of a batch, over all rows")
     passes: int = Field(1, ge=1, le=100, description="times the training rows (with repeats) are seen")
@@ -117,6 +118,9 @@ class Train(Part):
     mark_weight: float = Field(
         1.0, ge=0.0, le=100.0, description="factor on the loss of the head that marks words, where rows are marked"
     )
+    teacher: str | None = Field(None, pattern=NAME, description="the run whose scores of the rows are learnt too")
+    teacher_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss against its scores")
+    taught: tuple[str, ...] = Field((), description="sources whose rows the teacher scores; default: all")
     augment: Augment = Augment()
 
     @model_validator(mode="after")
@@ -199,8 +203,12 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _start(self) -> Recipe:
-        if self.train.start == self.name:
-            raise ValueError("train.start: a run cannot start from itself")
+        for key, name in (("start", self.train.start), ("teacher", self.train.teacher)):
+            if name == self.name:
+                raise ValueError(f"train.{key}: a run cannot have itself as its {key}")
+        named = [choice.name for choice in self.prepare.sources]
+        if unknown := [name for name in self.train.taught if name not in named]:
+            raise ValueError(f"train.taught: {unknown[0]!r} is not among the recipe's sources")
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from training import corpus, curves, lineage, logistic, network, record
+from training import corpus, curves, lineage, logistic, network, record, teach
 from training.augment import augment
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus, Span
@@ -198,6 +199,8 @@ class MultiTaskTrainer(Trainer):
             rate, decay = self.args.learning_rate, self.args.weight_decay
             groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
             for name, parameter in self.model.named_parameters():
+                if not parameter.requires_grad:
+                    continue
                 groups.setdefault(("head." in name, parameter.ndim > 1), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [
@@ -254,8 +257,9 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
 
 
-def _identity(recipe: Recipe, fingerprint: str, start: str | None) -> dict[str, Any]:
-    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from.
+def _identity(recipe: Recipe, fingerprint: str, start: str | None, teacher: str | None) -> dict[str, Any]:
+    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from, `teacher`
+    that of its teacher's scores.
 
     What is made of the last checkpoint is not part of it, so that another `mix` does not train again.
     """
@@ -264,6 +268,7 @@ def _identity(recipe: Recipe, fingerprint: str, start: str | None) -> dict[str, 
         "seed": recipe.seed,
         "data_fingerprint": fingerprint,
         "starting_weights": start,
+        "teacher": teacher,
     }
 
 
@@ -286,11 +291,16 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
 
     Returns the results that are also recorded. `stop_after` ends the call after that many steps with a
     checkpoint, as an interruption would. A finished run is not trained again. Raises FileNotFoundError if
-    the corpus is not prepared or the run to start from not trained, RecipeError if the checkpoints there are of
-    another run or the run to start from holds out rows that this one would train on.
+    the corpus is not prepared, the run to start from not trained or the teacher's scores not made, RecipeError if
+    the checkpoints there are of another run or the run to start from holds out rows that this one would train on.
     """
     prepared = record.read(directory / "data", "prepare")
-    identity = _identity(recipe, prepared["data_fingerprint"], lineage.weights(directory.parent, recipe))
+    identity = _identity(
+        recipe,
+        prepared["data_fingerprint"],
+        lineage.weights(directory.parent, recipe),
+        teach.identity(directory) if recipe.train.teacher else None,
+    )
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
         if identity == earlier["results"].get("identity") and recipe.train.mix == earlier["results"].get("mix"):
@@ -321,6 +331,8 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         [float(weight) * choices[name].weight for name, weight in zip(rows.sources, rows.weights, strict=True)],
         marks,
     )
+    if settings.teacher:
+        encoded = replace(encoded, targets=torch.from_numpy(teach.targets(directory, rows.keys, attributes)))
     held = encode(dev, tokenizer, settings.max_tokens, [1.0] * len(dev), {})
     lengths = [len(ids) for ids in encoded.ids]
     batches = plan(lengths, repeats, settings.batch_tokens, settings.passes, recipe.seed)
@@ -328,8 +340,10 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     model = network.build(source, attributes, settings.dropout, marks=bool(marks and settings.mark_weight))
     if before:
         network.inherit(model, before[0] / "network", corpus.attributes(before[0] / "data"))
+    network.freeze(model, settings.frozen_layers)
     model.ranked = tuple(attributes.index(name) for name in settings.rank if name in attributes)
     model.rank_weight, model.mark_weight = settings.rank_weight, settings.mark_weight
+    model.teacher_weight = settings.teacher_weight
     if settings.length_unit == "characters":
         model.sizes.copy_(characters(tokenizer, len(model.sizes)))
     model.prior.copy_(length_prior(encoded, attributes, settings.length_prior, model.sizes))

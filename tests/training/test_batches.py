@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import chain
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +90,11 @@ def test_collate_pads_to_the_longest_row() -> None:
     assert batch["groups"].tolist() == [0, 3]
     assert batch["labels"][0].item() == 0.5
     assert batch["labels"][1].isnan().item()
+    assert "targets" not in batch
+
+
+def test_collate_passes_a_teacher_s_targets_on() -> None:
+    rows = Encoded(
+        [[7, 8], [7]], torch.ones(2, 1), torch.ones(2), torch.tensor([0, 0]), targets=torch.tensor([[0.2], [0.3]])
+    )
+    assert collate([rows[1], rows[0]])["targets"].flatten().tolist() == pytest.approx([0.3, 0.2])

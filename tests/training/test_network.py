@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
-from training.network import Network, Output, inherit, mark_loss, masked_loss, rank_loss, restore, save
+from training.network import Network, Output, freeze, inherit, mark_loss, masked_loss, rank_loss, restore, save
 
 ATTRIBUTES = ("incivility", "constructive", "threat")
 UNKNOWN = math.nan
@@ -113,6 +113,31 @@ def test_length_prior_is_frozen_while_everything_else_learns(network: Network) -
     assert network.prior[:, 1].tolist() == [-2.0, 0.5]
     moved = (network.head.weight != head).any(dim=1)
     assert moved.tolist() == [True, True, False]
+
+
+def test_frozen_layers_have_no_gradient(network: Network) -> None:
+    freeze(network, 1)
+    ids = torch.tensor([[1, 2, 3]])
+    output = network.train()(ids, torch.ones_like(ids), labels=torch.ones(1, 3), weights=torch.ones(1))
+    torch.autograd.backward(output.loss)
+    learning = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    kept = tuple(f"encoder.{part}" for part in ("embeddings.", "encoder.layer.0."))
+    assert learning == {name for name, _ in network.named_parameters() if not name.startswith(kept)}
+    with pytest.raises(ValueError, match="frozen_layers: the encoder has 2 layers, not 3"):
+        freeze(network, 3)
+
+
+def test_a_teacher_s_probabilities_are_learned_beside_the_labels(network: Network) -> None:
+    ids = torch.tensor([[1, 2, 3]])
+    known = {"labels": torch.tensor([[1.0, UNKNOWN, UNKNOWN]]), "weights": torch.ones(1)}
+    targets = torch.tensor([[0.25, 0.5, UNKNOWN]])
+    network.teacher_weight = 0.5
+    logit = network(ids, torch.ones_like(ids))
+    plain = network(ids, torch.ones_like(ids), **known)
+    taught = network(ids, torch.ones_like(ids), **known, targets=targets)
+    expected = masked_loss(logit, targets, torch.ones(1))
+    assert (taught.loss - plain.loss).item() == pytest.approx(0.5 * expected.item(), abs=1e-6)
+    assert expected.item() == pytest.approx(masked_loss(logit[:, :2], targets[:, :2], torch.ones(1)).item())
 
 
 def test_restored_network_is_the_same(network: Network, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from labels import taxonomy
 from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
 from tests.training.world import World, sentences
-from training import calibrate, card, corpus, lineage, network, record
+from training import calibrate, card, corpus, lineage, network, record, teach
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.metrics import auc
 from training.recipe import RecipeError, load
@@ -338,6 +338,40 @@ def test_a_run_to_start_from_must_be_trained(world: World, trained: Path, tmp_pa
     shutil.rmtree(tmp_path / "tiny" / "network")
     with pytest.raises(FileNotFoundError, match="train the recipe 'tiny' first"):
         train(recipe, tmp_path / "second")
+
+
+def test_a_network_learns_from_its_teacher(world: World, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "tiny")
+    path = second(world, start=None, learning_rate=1e-3, dropout='0.1\nteacher = "tiny"\ntaught = ["c3"]')
+    assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
+    with pytest.raises(FileNotFoundError, match=r"run `python -m training\.teach` with this recipe first"):
+        train(load(path), tmp_path / "second")
+    done = world.run("training.teach", path, "--runs-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = corpus.read(tmp_path / "second" / "data", "train", LEARNED)
+    copies = [f"{rows.keys[rows.sources.index('c3')]}:{kind}" for kind in ("disguised", "swapped", "joined")]
+    targets = teach.targets(tmp_path / "second", [*rows.keys, *copies], (*LEARNED, "unheard_of"))
+    taught = np.array([name == "c3" for name in rows.sources])
+    assert f"{taught.sum()} rows of second have the scores of tiny" in done.stdout
+    assert np.isnan(targets[: len(rows)][~taught]).all()
+    # The teacher knows what is constructive, and says something of every attribute that it has.
+    column = LEARNED.index("constructive")
+    assert (auc(rows.labels[taught, column], targets[: len(rows)][taught, column]) or 0) > 0.9
+    assert not np.isnan(targets[: len(rows)][taught, :-1]).any()
+    # Copies of one row are taught as it is, those of several rows are not.
+    assert np.array_equal(targets[-3], targets[rows.sources.index("c3")], equal_nan=True)
+    assert np.array_equal(targets[-2], targets[-3], equal_nan=True)
+    assert np.isnan(targets[-1]).all()
+    results = train(load(path), tmp_path / "second")
+    assert results["identity"]["teacher"] == sha256(tmp_path / "second" / teach.FILE)
+
+
+def test_a_teacher_must_not_know_what_is_held_out(world: World, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "tiny")
+    path = second(world, start=None, seed=12, dropout='0.1\nteacher = "tiny"')
+    assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
+    with pytest.raises(RecipeError, match="is held out here, and the teacher tiny was trained on it"):
+        teach.teach(load(path), tmp_path)
 
 
 def test_runs_are_compared_on_development_rows(world: World, trained: Path, tmp_path: Path) -> None:
