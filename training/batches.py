@@ -73,7 +73,7 @@ class Encoded:
     """Token ids of each row, with labels [rows, attributes] (NaN = unknown), weights [rows] and groups [rows].
 
     A group is a number for the row's source: only rows of one source are ranked against each other. `marks` has for
-    some row numbers a 1 or 0 for each token, NaN where it is unknown. `targets` [rows, attributes] are a teacher's
+    some row numbers a 1 or 0 for each token, NaN where it is unknown. `targets` [rows, attributes] are teachers'
     probabilities, NaN where it has none.
     """
 
@@ -99,8 +99,8 @@ class Encoded:
 
 
 def collate(rows: Sequence[dict[str, object]]) -> dict[str, Tensor]:
-    """Pads to the longest row: input_ids, attention_mask and marks [rows, tokens], labels, weights, groups, and a
-    teacher's targets if there are any.
+    """Pads to the longest row: input_ids, attention_mask and marks [rows, tokens], labels, weights, groups, and
+    teachers' targets if there are any.
     """
     ids = [torch.as_tensor(row["ids"], dtype=torch.long) for row in rows]
     padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)

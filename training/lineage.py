@@ -30,13 +30,14 @@ def folders(runs: Path, recipe: Recipe) -> list[Path]:
     return found
 
 
-def weights(runs: Path, recipe: Recipe) -> str | None:
-    """SHA-256 of the weights that a recipe starts from, None if it starts from a base encoder."""
-    if recipe.train.start is None:
-        return None
-    path = runs / recipe.train.start / "network" / WEIGHTS
+def weights(directory: Path) -> str:
+    """SHA-256 of the weights of the network that a run has left in its folder.
+
+    Raises FileNotFoundError that says which recipe to train first.
+    """
+    path = directory / "network" / WEIGHTS
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: train the recipe {recipe.train.start!r} first")
+        raise FileNotFoundError(f"{path} is missing: train the recipe {directory.name!r} first")
     return sha256(path)
 
 

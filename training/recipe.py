@@ -12,6 +12,7 @@ from labels import taxonomy
 from labels.sources import SOURCES
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"  # of a run: it becomes a folder
+Name = Annotated[str, Field(pattern=NAME)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -118,9 +119,9 @@ class Train(Part):
     mark_weight: float = Field(
         1.0, ge=0.0, le=100.0, description="factor on the loss of the head that marks words, where rows are marked"
     )
-    teacher: str | None = Field(None, pattern=NAME, description="the run whose scores of the rows are learnt too")
-    teacher_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss against its scores")
-    taught: tuple[str, ...] = Field((), description="sources whose rows the teacher scores; default: all")
+    teachers: tuple[Name, ...] = Field((), description="runs whose networks' mean score of a row is learnt too")
+    teacher_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss against that score")
+    taught: tuple[str, ...] = Field((), description="sources whose rows the teachers score; default: all")
     augment: Augment = Augment()
 
     @model_validator(mode="after")
@@ -203,9 +204,10 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _start(self) -> Recipe:
-        for key, name in (("start", self.train.start), ("teacher", self.train.teacher)):
-            if name == self.name:
-                raise ValueError(f"train.{key}: a run cannot have itself as its {key}")
+        if self.train.start == self.name:
+            raise ValueError("train.start: a run cannot start from itself")
+        if self.name in self.train.teachers:
+            raise ValueError("train.teachers: a run cannot be its own teacher")
         named = [choice.name for choice in self.prepare.sources]
         if unknown := [name for name in self.train.taught if name not in named]:
             raise ValueError(f"train.taught: {unknown[0]!r} is not among the recipe's sources")

@@ -257,9 +257,9 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
 
 
-def _identity(recipe: Recipe, fingerprint: str, start: str | None, teacher: str | None) -> dict[str, Any]:
-    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from, `teacher`
-    that of its teacher's scores.
+def _identity(recipe: Recipe, fingerprint: str, start: str | None, taught: str | None) -> dict[str, Any]:
+    """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from, `taught`
+    that of its teachers' scores.
 
     What is made of the last checkpoint is not part of it, so that another `mix` does not train again.
     """
@@ -268,7 +268,7 @@ def _identity(recipe: Recipe, fingerprint: str, start: str | None, teacher: str 
         "seed": recipe.seed,
         "data_fingerprint": fingerprint,
         "starting_weights": start,
-        "teacher": teacher,
+        "teachers_scores": taught,
     }
 
 
@@ -291,15 +291,15 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
 
     Returns the results that are also recorded. `stop_after` ends the call after that many steps with a
     checkpoint, as an interruption would. A finished run is not trained again. Raises FileNotFoundError if
-    the corpus is not prepared, the run to start from not trained or the teacher's scores not made, RecipeError if
+    the corpus is not prepared, the run to start from not trained or the teachers' scores not made, RecipeError if
     the checkpoints there are of another run or the run to start from holds out rows that this one would train on.
     """
     prepared = record.read(directory / "data", "prepare")
     identity = _identity(
         recipe,
         prepared["data_fingerprint"],
-        lineage.weights(directory.parent, recipe),
-        teach.identity(directory) if recipe.train.teacher else None,
+        lineage.weights(directory.parent / recipe.train.start) if recipe.train.start else None,
+        teach.identity(directory) if recipe.train.teachers else None,
     )
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
@@ -331,7 +331,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         [float(weight) * choices[name].weight for name, weight in zip(rows.sources, rows.weights, strict=True)],
         marks,
     )
-    if settings.teacher:
+    if settings.teachers:
         encoded = replace(encoded, targets=torch.from_numpy(teach.targets(directory, rows.keys, attributes)))
     held = encode(dev, tokenizer, settings.max_tokens, [1.0] * len(dev), {})
     lengths = [len(ids) for ids in encoded.ids]

@@ -340,9 +340,9 @@ def test_a_run_to_start_from_must_be_trained(world: World, trained: Path, tmp_pa
         train(recipe, tmp_path / "second")
 
 
-def test_a_network_learns_from_its_teacher(world: World, trained: Path, tmp_path: Path) -> None:
+def test_a_network_learns_from_its_teachers(world: World, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "tiny")
-    path = second(world, start=None, learning_rate=1e-3, dropout='0.1\nteacher = "tiny"\ntaught = ["c3"]')
+    path = second(world, start=None, learning_rate=1e-3, dropout='0.1\nteachers = ["tiny"]\ntaught = ["c3"]')
     assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
     with pytest.raises(FileNotFoundError, match=r"run `python -m training\.teach` with this recipe first"):
         train(load(path), tmp_path / "second")
@@ -363,12 +363,12 @@ def test_a_network_learns_from_its_teacher(world: World, trained: Path, tmp_path
     assert np.array_equal(targets[-2], targets[-3], equal_nan=True)
     assert np.isnan(targets[-1]).all()
     results = train(load(path), tmp_path / "second")
-    assert results["identity"]["teacher"] == sha256(tmp_path / "second" / teach.FILE)
+    assert results["identity"]["teachers_scores"] == sha256(tmp_path / "second" / teach.FILE)
 
 
 def test_a_teacher_must_not_know_what_is_held_out(world: World, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "tiny")
-    path = second(world, start=None, seed=12, dropout='0.1\nteacher = "tiny"')
+    path = second(world, start=None, seed=12, dropout='0.1\nteachers = ["tiny"]')
     assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
     with pytest.raises(RecipeError, match="is held out here, and the teacher tiny was trained on it"):
         teach.teach(load(path), tmp_path)
