@@ -74,7 +74,7 @@ class Encoded:
 
     A group is a number for the row's source: only rows of one source are ranked against each other. `marks` has for
     some row numbers a 1 or 0 for each token, NaN where it is unknown. `targets` [rows, attributes] are teachers'
-    probabilities, NaN where it has none.
+    probabilities, NaN where there are none.
     """
 
     ids: Sequence[Sequence[int]]

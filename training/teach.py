@@ -78,7 +78,7 @@ def scored(teacher: Path, directory: Path, texts: Sequence[str]) -> dict[str, Fl
         key = fingerprint(part.encode() for part in (weights, *block))
         path = directory / "scores" / f"teacher-{key[:16]}.npy"
         parts.append(scoring.keep(path, partial(compare.score, trained, tokenizer, block, recipe)))
-    probabilities = 1 / (1 + np.exp(-np.concatenate(parts)))
+    probabilities = (1 / (1 + np.exp(-np.concatenate(parts)))).astype(np.float32)
     return {attribute: probabilities[:, column] for column, attribute in enumerate(own)}
 
 
