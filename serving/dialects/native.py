@@ -98,12 +98,14 @@ async def attributes(request: Request) -> AttributesResponse:
     return AttributesResponse(model=_name(here.engine.manifest), attributes=described)
 
 
+@router.head("/healthz", include_in_schema=False)  # uptime monitors ask so
 @router.get("/healthz", tags=["state"])
 async def healthz() -> Status:
     """The process answers."""
     return Status()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=UNREADY, tags=["state"])
 async def readyz(request: Request) -> Status:
     """The model is verified, loaded and warm, and the last inference succeeded."""

@@ -108,6 +108,7 @@ async def predict(request: Request) -> Response:
     return JSONResponse(rows[0] if single else rows)
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", response_class=Response, responses=ERRORS)
 async def health(request: Request) -> Response:
     """200 without a body while the model answers."""

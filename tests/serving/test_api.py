@@ -211,6 +211,8 @@ def test_a_slash_too_many_is_no_redirect(server: Server) -> None:
 def test_state(server: Server) -> None:
     for path in ("/healthz", "/readyz"):
         assert httpx.get(f"{server.url}{path}").json() == {"status": "ok"}
+        alone = httpx.head(f"{server.url}{path}")
+        assert (alone.status_code, alone.content) == (200, b"")
 
 
 def test_live_is_not_ready() -> None:
