@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from threading import Lock
 
 import numpy as np
@@ -19,6 +20,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0)
 DELIVERY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0, 3600.0, 86_400.0)
 TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
+TOGETHER = 64  # texts whose scores are counted at once
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -99,22 +101,30 @@ class Metrics:
 
 class Distributions(Collector):
     """How the scores of each attribute are distributed: a drift is the first sign that comments, or the model, have
-    changed. Counted for a batch at once, since a histogram of the library for each attribute takes longer in all
+    changed. Counted for many texts at once, since a histogram of the library for each attribute takes longer in all
     than reading the request.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._pending: list[Scores] = []
         # Names of a model's attributes -> how many scores are in each tenth, and their sum.
         self._counted: dict[tuple[str, ...], tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = {}
 
     def observe(self, scores: Sequence[Scores]) -> None:
         """Counts the scores of texts, at least one, that one model gave."""
-        names = scores[0].names
-        values = np.array([row.values_ for row in scores])
-        cells = np.searchsorted(TENTHS, values) + np.arange(len(names)) * (len(TENTHS) + 1)
-        counts = np.bincount(cells.ravel(), minlength=len(names) * (len(TENTHS) + 1)).reshape(len(names), -1)
         with self._lock:
+            self._pending += scores
+            if len(self._pending) >= TOGETHER:
+                self._count()
+
+    def _count(self) -> None:
+        """Counts what is pending. Holds the lock."""
+        pending, self._pending = self._pending, []
+        for names, rows in groupby(pending, lambda row: row.names):
+            values = np.array([row.values_ for row in rows])
+            cells = np.searchsorted(TENTHS, values) + np.arange(len(names)) * (len(TENTHS) + 1)
+            counts = np.bincount(cells.ravel(), minlength=len(names) * (len(TENTHS) + 1)).reshape(len(names), -1)
             before = self._counted.get(names, (0, 0))
             self._counted[names] = before[0] + counts, before[1] + values.sum(axis=0)
 
@@ -124,6 +134,7 @@ class Distributions(Collector):
             "evenhand_score", "Scores given, by attribute; a cached score counts once.", labels=["attribute"]
         )
         with self._lock:
+            self._count()
             counted = dict(self._counted)
         found: dict[str, tuple[npt.NDArray[np.int64], float]] = {}
         for names, (counts, sums) in counted.items():

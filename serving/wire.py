@@ -27,15 +27,16 @@ class Joined:
     def write(self, data: bytes) -> None:
         """Sends soon."""
         if not self._waiting:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._waiting.append(data)
 
     def close(self) -> None:
         """Closes when all is sent."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Sends now."""
         waiting, self._waiting = self._waiting, []
         # A client may have left since: uvloop raises if its transport is written to then, where asyncio's only warns.
         if waiting and not self._transport.is_closing():
@@ -99,6 +100,11 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, message: str) -> None:
         self.logger.warning(message)
         self.send_400_response(message)
+
+    def on_response_complete(self) -> None:
+        """Called when an answer is written. It leaves now: a turn of the event loop may wait for a scoring thread."""
+        cast(Joined, self.transport).flush()
+        super().on_response_complete()
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""

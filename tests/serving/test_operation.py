@@ -27,7 +27,7 @@ from benchmarks import soak
 from benchmarks.http import Running
 from serving import artifact, keys
 from serving.api import create_app
-from serving.metrics import TENTHS, Metrics
+from serving.metrics import TENTHS, TOGETHER, Metrics
 from serving.scorer import Scores
 from serving.settings import Settings
 from serving.store import Store
@@ -182,9 +182,11 @@ def test_metrics_tell_what_an_operator_asks(own: Server) -> None:
 
 def test_scores_are_counted_as_the_librarys_histogram_counts() -> None:
     counted, expected = Metrics(), Histogram("evenhand_score", "", ["attribute"], buckets=TENTHS, registry=None)
-    rows = [Scores(("a", "b"), (first / 40, 1 - first / 40)) for first in range(41)]
-    for part in (rows[:1], rows[1:20], [Scores(("b", "c"), (0.1, 0.3))], rows[20:]):
+    most = 2 * TOGETHER
+    rows = [Scores(("a", "b"), (first / most, 1 - first / most)) for first in range(most + 1)]
+    for part in (rows[:1], rows[1:20], [Scores(("b", "c"), (0.1, 0.3))], rows[20:-1], rows[-1:]):
         counted.batch([0.0] * len(part), 0.1, part)
+        counted.render()  # a look at them changes nothing
         for row in part:
             for name, value in row.items():
                 expected.labels(name).observe(value)
