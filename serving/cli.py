@@ -52,7 +52,7 @@ app.add_typer(learning.labels, name="labels")
 app.add_typer(learning.model, name="model")
 app.add_typer(policy.policy, name="policy")
 
-SWITCH_SECONDS = 0.0005  # docs/performance.md
+SWITCH_SECONDS = 0.0005  # docs/performance-log.md
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
 RANKED_BY = "report_worthy"
 

@@ -32,7 +32,7 @@ from serving.scorer import Scorer, Scores
 WARM_UP = "One warm-up prediction, so that the first reader does not wait for it."
 
 # One inference: so many tokens, padding included, or one longer text. More together are no quicker than one after the
-# other, and each waits for all: docs/performance.md.
+# other, and each waits for all: docs/performance-log.md.
 BATCH_TOKENS = 256
 SPECIAL_TOKENS = 2  # before and after each text
 # What an inference costs beside its tokens, in tokens: more padding than that is dearer than an inference more.

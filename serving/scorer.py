@@ -21,7 +21,7 @@ from serving.spans import NoSpansError, Tokens, ToxicSpan, joined, read
 from serving.text import normalise
 from serving.windows import combine, cut, sentences
 
-# Padded tokens of one inference. So few that activations stay in a core's cache: docs/performance.md.
+# Padded tokens of one inference. So few that activations stay in a core's cache: docs/performance-log.md.
 BATCH_TOKENS = 256
 # ONNX Runtime would join Add and LayerNormalization to one operator, which takes several times as long.
 SLOW = ["SkipLayerNormFusion"]

@@ -1,6 +1,6 @@
 """A BERT network as an int8 ONNX graph, written operator by operator for ONNX Runtime on CPUs.
 
-What a general exporter and quantiser leave on the table, and this graph does not (docs/performance.md has
+What a general exporter and quantiser leave on the table, and this graph does not (docs/performance-log.md has
 the measurements):
 
 - Activations have fixed scales, found on training comments, not one computed from each batch: a comment's
