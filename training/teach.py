@@ -1,6 +1,6 @@
 """Score a recipe's training rows with its teachers, the networks of other runs, for its own network to learn from.
 
-    python -m training.teach training/recipes/minilm-4.toml
+    python -m training.teach student.toml
 
 Their mean probabilities go to <runs-dir>/<recipe>/teachers.parquet. Rows are scored in blocks that are kept in
 <runs-dir>/<recipe>/scores; run the same command again after an interruption and it goes on behind the last one.
