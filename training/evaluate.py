@@ -155,18 +155,32 @@ def timed(scorer: Scorer, texts: Sequence[str], earlier: Path | None) -> dict[st
     return speed.measure(scorer, texts)
 
 
+def earlier(output: Path, manifest: str) -> dict[str, Any]:
+    """The evaluation in a folder, if it is of the artifact whose manifest has this SHA-256; else FileNotFoundError."""
+    path = output / "evaluation.json"
+    if path.is_file():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if found["manifest_sha256"] == manifest:
+            return found
+    raise FileNotFoundError(
+        f"{path} holds no evaluation of this artifact, and the run has no fp32 model to compare it with: run "
+        "`python -m training.export` first, or for a run made anew give --output the folder of its evaluation"
+    )
+
+
 def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool = False) -> dict[str, Any]:
     """Evaluates a run's artifact and writes JSON and pictures. Returns what the JSON holds.
 
-    `keep_speed` takes the speed from the results that are in `output` already, if they are of the same model.
+    `keep_speed` takes the speed from the results that are in `output` already, if they are of the same model. Of a run
+    that `training.revive` made anew there is no fp32 model: how far int8 is from it is taken from those results too.
+    Raises FileNotFoundError that names the step to run first, or says that those results are not there.
     """
     data = directory / "data"
-    prepared, calibration = record.read(data, "prepare"), record.read(directory, "calibrate")
+    prepared = record.read(data, "prepare")
     attributes = corpus.attributes(data)
     settings = recipe.evaluate
     artifact = Artifact.load(directory / ARTIFACT)
-    scorer, fp32 = Scorer(artifact), Scorer.load(directory / REFERENCE)
-    trained = network.restore(directory / "network", attributes)
+    scorer, manifest = Scorer(artifact), sha256(artifact.path / MANIFEST)
     found = sets(data, attributes, settings, recipe.seed)
     texts = [text for _, rows in found for text in rows.texts]
     timing = timed(scorer, texts[:1000], output / "evaluation.json" if keep_speed else None)
@@ -179,14 +193,20 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
         key = record.fingerprint(part.encode() for part in common)
         return scoring.keep(directory / "scores" / f"{name}-{key[:16]}.npy", compute)
 
-    bars = {bar.source for bar in settings.bars}
-    int8, plain = (Kept(one, directory / "scores") for one in (scorer, fp32))
-    ours = int8.scores(texts, "scoring with int8")
+    ours = Kept(scorer, directory / "scores").scores(texts, "scoring with int8")
     rivals = {
         "length": baselines.by_length(train, texts),
         "words": kept("words", lambda: baselines.by_words(train, texts, recipe.seed)),
-        "fp32": reference(plain, len(attributes), found, bars),
     }
+    if (directory / REFERENCE).is_dir():
+        fp32 = Scorer.load(directory / REFERENCE)
+        plain = Kept(fp32, directory / "scores")
+        rivals["fp32"] = reference(plain, len(attributes), found, {bar.source for bar in settings.bars})
+        quantisation = record.read(directory, "calibrate")["results"]["int8_against_fp32"]
+        torch_scores = examples.torch_scores(network.restore(directory / "network", attributes), fp32, taxonomy.load())
+    else:  # a run made anew from its artifact: what only its network could tell was told before
+        before = earlier(output, manifest)
+        quantisation, torch_scores = before["quantisation"], before["examples"]["torch"]
     items, start = [], 0
     for kind, rows in found:
         part = slice(start, start + len(rows))
@@ -196,7 +216,7 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
     every = [m for item in items for m in measurements(item, attributes, banded, settings, recipe.seed)]
     result = {
         "model": {"name": artifact.manifest.name, "version": artifact.manifest.version},
-        "manifest_sha256": sha256(artifact.path / MANIFEST),
+        "manifest_sha256": manifest,
         "recipe": recipe.model_dump(mode="json"),
         "stages": [folder.name for folder in reversed(lineage.folders(directory.parent, recipe))] + [recipe.name],
         "data_fingerprint": prepared["data_fingerprint"],
@@ -204,11 +224,10 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
         "cpu": {"name": cpu.model_name(), "features": list(cpu.features())},
         "speed": timing,
         "data": lineage.account(prepared["results"]["sources"], train, attributes),
-        "quantisation": calibration["results"]["int8_against_fp32"],
+        "quantisation": quantisation,
         "bars": [reach(bar, items, attributes, settings, recipe.seed) for bar in settings.bars],
         "measurements": every,
-        "examples": examples.check(scorer, taxonomy.load())
-        | {"torch": examples.torch_scores(trained, fp32, taxonomy.load())},
+        "examples": examples.check(scorer, taxonomy.load()) | {"torch": torch_scores},
     }
     output.mkdir(parents=True, exist_ok=True)
     (output / "evaluation.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

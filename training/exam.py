@@ -61,8 +61,9 @@ class Exam:
         """
         recipe = load(recipe_file)
         directory = (runs_dir or Settings().runs_dir) / recipe.name
-        record.read(directory, "calibrate")
         artifact = Artifact.load(directory / ARTIFACT)
+        if not artifact.manifest.metrics:
+            raise FileNotFoundError(f"{artifact.path} has no calibration: run `python -m training.calibrate` first")
         scorer = Scorer(artifact)
         return cls(recipe, directory, artifact, scorer, Kept(scorer, directory / "scores"))
 

@@ -5,7 +5,8 @@
 
 Writes <runs-dir>/<recipe>/network, from which another recipe may `start`. Its weights are those that are served,
 rounded to 7 bits; training goes on from there without harm. The run has to be prepared first, so that the rows which
-the next run must not train on are known.
+the next run must not train on are known. The artifact itself is copied beside it, so that `training.evaluate` and the
+other measurements can be repeated: with today's code, of the model that is served.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from transformers import AutoTokenizer
 from serving.artifact import DEFAULT, MODEL, Artifact
 from training import corpus, int8, network, record
 from training.encoder import locate
+from training.export import ARTIFACT
 from training.recipe import Recipe, RecipeError, load
 from training.settings import Settings
 from training.train import characters, encode, length_prior
 
 
 def revive(recipe: Recipe, artifact: Artifact, directory: Path, *, other_rows: bool = False) -> dict[str, Any]:
-    """Writes the network of an artifact into a run's `directory` and returns what is also recorded.
+    """Writes the network of an artifact, and the artifact, into a run's `directory`; returns what is also recorded.
 
     Raises RecipeError if the artifact is not of this recipe, or was trained on other rows than are prepared (which
     `other_rows` accepts and records), FileNotFoundError if the run is not prepared.
@@ -67,6 +69,9 @@ def revive(recipe: Recipe, artifact: Artifact, directory: Path, *, other_rows: b
     shutil.rmtree(directory / "network", ignore_errors=True)
     network.save(model, directory / "network")
     tokenizer.save_pretrained(directory / "network")
+    if artifact.path.resolve() != (directory / ARTIFACT).resolve():
+        shutil.rmtree(directory / ARTIFACT, ignore_errors=True)
+        shutil.copytree(artifact.path, directory / ARTIFACT)
     results = {
         "artifact": manifest.files,
         "same_rows": same,

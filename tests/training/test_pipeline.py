@@ -17,7 +17,8 @@ from labels import taxonomy
 from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
 from tests.training.world import World, sentences
-from training import calibrate, card, corpus, lineage, network, record, teach
+from training import calibrate, card, corpus, evaluate, lineage, network, record, revive, teach
+from training.card import results as card_results
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.metrics import auc
 from training.recipe import RecipeError, load
@@ -402,6 +403,24 @@ def test_a_network_comes_back_from_its_artifact(world: World, run: Path, tmp_pat
     path = second(world)
     assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
     assert train(load(path), tmp_path / "second")["finished"]
+
+
+def test_an_artifact_without_its_run_is_measured_again(
+    world: World, run: Path, evaluation: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copytree(run / "data", tmp_path / "tiny" / "data")
+    revive.main(world.recipe(), run / ARTIFACT, tmp_path)
+    recipe, results = load(world.recipe()), tmp_path / "results"
+    with pytest.raises(FileNotFoundError, match="holds no evaluation of this artifact"):
+        evaluate.evaluate(recipe, tmp_path / "tiny", results)
+    shutil.copytree(run / "evaluation", results)
+    again = evaluate.evaluate(recipe, tmp_path / "tiny", results, keep_speed=True)
+    # Only the network that is gone could tell these.
+    assert again["quantisation"] == evaluation["quantisation"]
+    assert again["examples"]["torch"] == evaluation["examples"]["torch"]
+    assert all("fp32" not in item["rivals"] for item in again["measurements"])
+    assert [item["auc"] for item in again["measurements"]] == [item["auc"] for item in evaluation["measurements"]]
+    assert "its fp32 network is gone" in card_results.quantisation(again)
 
 
 def test_a_network_of_other_rows_is_not_taken_for_the_run_s(world: World, run: Path, tmp_path: Path) -> None:

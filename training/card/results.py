@@ -130,12 +130,14 @@ def quantisation(evaluation: Mapping[str, Any]) -> str:
     losses = {name: values["auc_loss"] for name, values in found.items() if "auc_loss" in values}
     changes = {name: values["score_change"] for name, values in found.items()}
     worst, moved = max(losses, key=lambda n: losses[n]), max(changes, key=lambda n: changes[n])
-    return (
+    text = (
         "## int8 against fp32\n\nOn development rows int8 loses at most "
         f"{losses[worst]:.4f} AUC (`{worst}`; tolerance {limits['auc_tolerance']}), and moves calibrated scores\nby "
-        f"{changes[moved]:.4f} on average at most (`{moved}`; tolerance {limits['score_tolerance']}). AUC lost on the "
-        "results above:\n\n" + table(("what", "fp32 − int8"), on_bars)
+        f"{changes[moved]:.4f} on average at most (`{moved}`; tolerance {limits['score_tolerance']}). "
     )
+    if not on_bars:
+        return text + "Measured when the model was made: its fp32 network is gone."
+    return text + "AUC lost on the results above:\n\n" + table(("what", "fp32 − int8"), on_bars)
 
 
 def speed(evaluation: Mapping[str, Any]) -> str:
