@@ -146,13 +146,15 @@ def reach(
 
 
 def timed(scorer: Scorer, texts: Sequence[str], earlier: Path | None) -> dict[str, Any]:
-    """What `speed.measure` finds, or what an earlier evaluation of the same model found, if there is one."""
+    """`speed` that `speed.measure` finds and the `cpu` that it was measured on; or both as an earlier evaluation of the
+    same model found them, if there is one.
+    """
     if earlier is not None and earlier.is_file():
         found: dict[str, Any] = json.loads(earlier.read_text(encoding="utf-8"))
         if found["model"] == {"name": scorer.manifest.name, "version": scorer.manifest.version}:
-            timing: dict[str, Any] = found["speed"]
-            return timing
-    return speed.measure(scorer, texts)
+            return {"cpu": found["cpu"], "speed": found["speed"]}
+    here = {"name": cpu.model_name(), "features": list(cpu.features())}
+    return {"cpu": here, "speed": speed.measure(scorer, texts)}
 
 
 def earlier(output: Path, manifest: str) -> dict[str, Any]:
@@ -221,8 +223,7 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
         "stages": [folder.name for folder in reversed(lineage.folders(directory.parent, recipe))] + [recipe.name],
         "data_fingerprint": prepared["data_fingerprint"],
         "versions": record.versions(),
-        "cpu": {"name": cpu.model_name(), "features": list(cpu.features())},
-        "speed": timing,
+        **timing,
         "data": lineage.account(prepared["results"]["sources"], train, attributes),
         "quantisation": quantisation,
         "bars": [reach(bar, items, attributes, settings, recipe.seed) for bar in settings.bars],

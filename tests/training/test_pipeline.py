@@ -415,6 +415,7 @@ def test_an_artifact_without_its_run_is_measured_again(
         evaluate.evaluate(recipe, tmp_path / "tiny", results)
     shutil.copytree(run / "evaluation", results)
     again = evaluate.evaluate(recipe, tmp_path / "tiny", results, keep_speed=True)
+    assert (again["speed"], again["cpu"]) == (evaluation["speed"], evaluation["cpu"])
     # Only the network that is gone could tell these.
     assert again["quantisation"] == evaluation["quantisation"]
     assert again["examples"]["torch"] == evaluation["examples"]["torch"]
