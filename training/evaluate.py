@@ -183,6 +183,8 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
     settings = recipe.evaluate
     artifact = Artifact.load(directory / ARTIFACT)
     scorer, manifest = Scorer(artifact), sha256(artifact.path / MANIFEST)
+    # Of a run made anew from its artifact there is no fp32 model: what only that could tell was told before.
+    before = None if (directory / REFERENCE).is_dir() else earlier(output, manifest)
     found = sets(data, attributes, settings, recipe.seed)
     texts = [text for _, rows in found for text in rows.texts]
     timing = timed(scorer, texts[:1000], output / "evaluation.json" if keep_speed else None)
@@ -200,14 +202,13 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
         "length": baselines.by_length(train, texts),
         "words": kept("words", lambda: baselines.by_words(train, texts, recipe.seed)),
     }
-    if (directory / REFERENCE).is_dir():
+    if before is None:
         fp32 = Scorer.load(directory / REFERENCE)
         plain = Kept(fp32, directory / "scores")
         rivals["fp32"] = reference(plain, len(attributes), found, {bar.source for bar in settings.bars})
         quantisation = record.read(directory, "calibrate")["results"]["int8_against_fp32"]
         torch_scores = examples.torch_scores(network.restore(directory / "network", attributes), fp32, taxonomy.load())
-    else:  # a run made anew from its artifact: what only its network could tell was told before
-        before = earlier(output, manifest)
+    else:
         quantisation, torch_scores = before["quantisation"], before["examples"]["torch"]
     items, start = [], 0
     for kind, rows in found:
