@@ -40,10 +40,10 @@ unit: .venv-dev/ready chromium nodejs postgresql ## Run the tests, those of the 
 on-sqlite:
 	$(BIN)/pytest tests/serving
 
-# What stores nothing is the same on both databases, and so is what a browser makes of a page: once is enough for it.
+# What stores nothing is the same on both databases: once is enough for it.
 STORELESS = triage policy $(addprefix test_,$(addsuffix .py,artifact docs_page engine explain language marking outputs \
-	pages records scorer spans text windows)) dialects/test_openai.py dialects/test_tei.py \
-	$(addprefix console/test_,$(addsuffix .py,front likeness markup preferences)) reader/test_demo.py reader/test_script.py
+	pages records scorer spans text windows)) \
+	dialects/test_openai.py dialects/test_tei.py console/test_likeness.py reader/test_script.py
 on-postgresql:
 	$(BIN)/pytest tests/serving --database postgresql $(addprefix --ignore tests/serving/,$(STORELESS))
 

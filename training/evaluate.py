@@ -9,7 +9,7 @@ own `evaluation`). Baselines are trained on the same training rows and measured 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,7 @@ from training.export import ARTIFACT, REFERENCE
 from training.measure import FEWEST, measure, within_bands
 from training.metrics import length_bands
 from training.recipe import Bar, Evaluate, Recipe, load
+from training.revive import revived
 from training.scoring import Kept
 from training.settings import Settings
 from training.splits import uniform
@@ -145,29 +146,20 @@ def reach(
     }
 
 
-def timed(scorer: Scorer, texts: Sequence[str], earlier: Path | None) -> dict[str, Any]:
-    """`speed` that `speed.measure` finds and the `cpu` that it was measured on; or both as an earlier evaluation of the
-    same model found them, if there is one.
+def stored(output: Path) -> dict[str, Any] | None:
+    """The evaluation that a folder holds, if it holds one."""
+    path = output / "evaluation.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def timed(scorer: Scorer, texts: Sequence[str], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`speed` that `speed.measure` finds and the `cpu` that it was measured on; or both as an evaluation of the same
+    model found them before.
     """
-    if earlier is not None and earlier.is_file():
-        found: dict[str, Any] = json.loads(earlier.read_text(encoding="utf-8"))
-        if found["model"] == {"name": scorer.manifest.name, "version": scorer.manifest.version}:
-            return {"cpu": found["cpu"], "speed": found["speed"]}
+    if before and before["model"] == {"name": scorer.manifest.name, "version": scorer.manifest.version}:
+        return {key: before[key] for key in ("cpu", "speed")}
     here = {"name": cpu.model_name(), "features": list(cpu.features())}
     return {"cpu": here, "speed": speed.measure(scorer, texts)}
-
-
-def earlier(output: Path, manifest: str) -> dict[str, Any]:
-    """The evaluation in a folder, if it is of the artifact whose manifest has this SHA-256; else FileNotFoundError."""
-    path = output / "evaluation.json"
-    if path.is_file():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["manifest_sha256"] == manifest:
-            return found
-    raise FileNotFoundError(
-        f"{path} holds no evaluation of this artifact, and the run has no fp32 model to compare it with: run "
-        "`python -m training.export` first, or for a run made anew give --output the folder of its evaluation"
-    )
 
 
 def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool = False) -> dict[str, Any]:
@@ -183,11 +175,19 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
     settings = recipe.evaluate
     artifact = Artifact.load(directory / ARTIFACT)
     scorer, manifest = Scorer(artifact), sha256(artifact.path / MANIFEST)
-    # Of a run made anew from its artifact there is no fp32 model: what only that could tell was told before.
-    before = None if (directory / REFERENCE).is_dir() else earlier(output, manifest)
+    before, anew = stored(output), revived(directory)
+    if not anew:
+        quantisation = record.read(directory, "calibrate")["results"]["int8_against_fp32"]
+    elif before and before["manifest_sha256"] == manifest:
+        quantisation = before["quantisation"]  # only the network that is gone could tell, and so with torch's scores
+    else:
+        raise FileNotFoundError(
+            f"{output / 'evaluation.json'} holds no evaluation of this artifact, from which to take what its fp32 "
+            "model told: give --output the folder of one"
+        )
     found = sets(data, attributes, settings, recipe.seed)
     texts = [text for _, rows in found for text in rows.texts]
-    timing = timed(scorer, texts[:1000], output / "evaluation.json" if keep_speed else None)
+    timing = timed(scorer, texts[:1000], before if keep_speed else None)
     train = lineage.seen(directory, attributes, recipe)
     data_of = [directory, *lineage.folders(directory.parent, recipe)]
     prints = [str(record.read(folder / "data", "prepare")["data_fingerprint"]) for folder in data_of]
@@ -202,14 +202,14 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
         "length": baselines.by_length(train, texts),
         "words": kept("words", lambda: baselines.by_words(train, texts, recipe.seed)),
     }
-    if before is None:
+    if anew:
+        assert before is not None
+        torch_scores = before["examples"]["torch"]
+    else:
         fp32 = Scorer.load(directory / REFERENCE)
         plain = Kept(fp32, directory / "scores")
         rivals["fp32"] = reference(plain, len(attributes), found, {bar.source for bar in settings.bars})
-        quantisation = record.read(directory, "calibrate")["results"]["int8_against_fp32"]
         torch_scores = examples.torch_scores(network.restore(directory / "network", attributes), fp32, taxonomy.load())
-    else:
-        quantisation, torch_scores = before["quantisation"], before["examples"]["torch"]
     items, start = [], 0
     for kind, rows in found:
         part = slice(start, start + len(rows))

@@ -22,6 +22,7 @@ from training import corpus, record
 from training.corpus import Corpus
 from training.export import ARTIFACT
 from training.recipe import Recipe, load
+from training.revive import revived
 from training.scoring import Kept
 from training.settings import Settings
 from training.splits import uniform
@@ -61,9 +62,9 @@ class Exam:
         """
         recipe = load(recipe_file)
         directory = (runs_dir or Settings().runs_dir) / recipe.name
+        if not revived(directory):
+            record.read(directory, "calibrate")
         artifact = Artifact.load(directory / ARTIFACT)
-        if not artifact.manifest.metrics:
-            raise FileNotFoundError(f"{artifact.path} has no calibration: run `python -m training.calibrate` first")
         scorer = Scorer(artifact)
         return cls(recipe, directory, artifact, scorer, Kept(scorer, directory / "scores"))
 

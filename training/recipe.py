@@ -130,6 +130,8 @@ class Train(Part):
         for key, chosen in (("length_prior", self.length_prior), ("rank", self.rank)):
             if unknown := [name for name in chosen if name not in names]:
                 raise ValueError(f"{key}: no attribute is called {unknown[0]!r}")
+        if self.taught and not self.teachers:
+            raise ValueError("taught: there is nobody to teach these sources' rows unless `teachers` names a run")
         if self.mix and self.start is None:
             raise ValueError("mix: there is no network to mix with unless `start` names one")
         return self
@@ -203,7 +205,7 @@ class Recipe(Part):
     evaluate: Evaluate = Evaluate()
 
     @model_validator(mode="after")
-    def _start(self) -> Recipe:
+    def _runs(self) -> Recipe:
         if self.train.start == self.name:
             raise ValueError("train.start: a run cannot start from itself")
         if self.name in self.train.teachers:

@@ -24,10 +24,15 @@ from transformers import AutoTokenizer
 from serving.artifact import DEFAULT, MODEL, Artifact
 from training import corpus, int8, network, record
 from training.encoder import locate
-from training.export import ARTIFACT
+from training.export import ARTIFACT, REFERENCE
 from training.recipe import Recipe, RecipeError, load
 from training.settings import Settings
 from training.train import characters, encode, length_prior
+
+
+def revived(directory: Path) -> bool:
+    """Whether a run's artifact was put there by `revive`: the run has no fp32 model, and no calibration of its own."""
+    return (directory / "revive.json").is_file() and not (directory / REFERENCE).is_dir()
 
 
 def revive(recipe: Recipe, artifact: Artifact, directory: Path, *, other_rows: bool = False) -> dict[str, Any]:

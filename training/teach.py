@@ -37,7 +37,7 @@ def teach(recipe: Recipe, runs: Path) -> int:
     """Scores the rows of the sources that the recipe wants taught, and returns how many those are.
 
     Raises FileNotFoundError if the recipe or a teacher is not prepared or a teacher not trained, RecipeError if the
-    recipe names no teacher, or one that was trained on rows which the recipe holds out.
+    recipe names no teacher, no row to teach, or a teacher that was trained on rows which the recipe holds out.
     """
     if not recipe.train.teachers:
         raise RecipeError(f"{recipe.name}: train.teachers names no run")
@@ -46,6 +46,8 @@ def teach(recipe: Recipe, runs: Path) -> int:
     rows = corpus.read(directory / "data", "train", corpus.attributes(directory / "data"))
     if chosen := set(recipe.train.taught):
         rows = rows.select(np.array([source in chosen for source in rows.sources], np.bool_))
+    if not len(rows):
+        raise RecipeError(f"{recipe.name}: train.taught: no training row is of these sources")
     found = {name: scored(runs / name, directory, rows.texts) for name in recipe.train.teachers}
     columns = {}
     for attribute in dict.fromkeys(name for scores in found.values() for name in scores):

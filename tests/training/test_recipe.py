@@ -92,6 +92,7 @@ def test_defaults(tmp_path: Path) -> None:
         ("[train]", '[train]\nprecision = "fp8"', "train.precision", "'fp32' or 'bf16'"),
         ("[train]", "[train]\nmax_tokens = 513", "train.max_tokens", "less than or equal to 512"),
         ("[train]", '[train]\nlength_prior = ["wit"]', "train", "no attribute is called 'wit'"),
+        ("[train]", '[train]\ntaught = ["c3"]', "train", "unless `teachers` names a run"),
         ('version = "0.1.0"', "", "export.version", "Field required"),
         ("[export]", "[calibrate.on]\nwit = []\n[export]", "calibrate", "no attribute is called 'wit'"),
         ("[export]", '[calibrate]\non.insult = ["hatecheck"]\n[export]', "calibrate", "is no source to tune on"),
@@ -110,6 +111,17 @@ def test_recipe_cannot_start_from_itself(tmp_path: Path) -> None:
     name = load(put(tmp_path, GOOD)).name
     with pytest.raises(RecipeError, match=r"train\.start: a run cannot start from itself"):
         load(put(tmp_path, GOOD.replace("[train]", f'[train]\nstart = "{name}"')))
+
+
+def test_teachers_are_other_runs_and_teach_rows_that_there_are(tmp_path: Path) -> None:
+    name = load(put(tmp_path, GOOD)).name
+    for lines, rule in (
+        (f'teachers = ["{name}"]', r"train\.teachers: a run cannot be its own teacher"),
+        ('teachers = ["large"]\ntaught = ["sbic"]', r"train\.taught: 'sbic' is not among the recipe's sources"),
+        ('teachers = ["no/run"]', "String should match pattern"),
+    ):
+        with pytest.raises(RecipeError, match=rule):
+            load(put(tmp_path, GOOD.replace("[train]", f"[train]\n{lines}")))
 
 
 @pytest.mark.parametrize("name", [source.name for source in SOURCES.values() if source.left_out])

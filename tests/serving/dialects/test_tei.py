@@ -66,6 +66,8 @@ def test_what_cannot_be_scored(server: Server, inputs: Any) -> None:
 def test_state(server: Server, scorer: Scorer) -> None:
     health = requests.get(f"{server.url}/health", timeout=60)
     assert (health.status_code, health.content) == (200, b"")
+    alone = requests.head(f"{server.url}/health", timeout=60)
+    assert (alone.status_code, alone.content) == (200, b"")
     info = requests.get(f"{server.url}/info", timeout=60).json()
     assert info["model_id"] == scorer.manifest.name
     assert info["model_type"]["classifier"]["label2id"]["toxicity"] == scorer.attributes.index("toxicity")
