@@ -55,6 +55,7 @@ elsewhere:
 train: .venv-dev/ready ## Make a model: RECIPE=file.toml or several in order (the shipped ones), DATA=folder (data)
 	for recipe in $(RECIPE); do \
 		$(BIN)/python -m training.prepare $$recipe --data-dir $(DATA) && \
+		$(BIN)/python -m training.pretrain $$recipe && \
 		$(BIN)/python -m training.train $$recipe || exit; \
 	done
 	$(BIN)/python -m training.export $(lastword $(RECIPE))

@@ -179,14 +179,21 @@ def inherit(network: Network, directory: Path, attributes: tuple[str, ...], shar
             network.token_head.bias.lerp_(saved["token_head.bias"], share)
 
 
-def build(encoder: str, attributes: tuple[str, ...], dropout: float, *, marks: bool = False) -> Network:
-    """A network on a pretrained encoder (a local directory or a hub name), heads fresh."""
+def pretrained(encoder: str, dropout: float = 0.0) -> nn.Module:
+    """A pretrained encoder (a local directory or a hub name) in float32, without a pooling layer."""
     config = AutoConfig.from_pretrained(encoder)
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     arguments: dict[str, Any] = {"config": config, "dtype": torch.float32}
     if config.model_type == "bert":
         arguments["add_pooling_layer"] = False
-    return Network(AutoModel.from_pretrained(encoder, **arguments), config.hidden_size, attributes, marks=marks)
+    found: nn.Module = AutoModel.from_pretrained(encoder, **arguments)
+    return found
+
+
+def build(encoder: str, attributes: tuple[str, ...], dropout: float, *, marks: bool = False) -> Network:
+    """A network on a pretrained encoder (a local directory or a hub name), heads fresh."""
+    found = pretrained(encoder, dropout)
+    return Network(found, found.config.hidden_size, attributes, marks=marks)  # type: ignore[union-attr, arg-type]
 
 
 def freeze(network: Network, layers: int) -> None:

@@ -79,6 +79,16 @@ class Prepare(Part):
         return self
 
 
+class Pretrain(Part):
+    """Further pretraining of the encoder on the training rows' texts, before it is fine-tuned: training/pretrain.py."""
+
+    steps: int = Field(ge=1, description="batches, of `train.batch_tokens`")
+    learning_rate: float = Field(3e-4, gt=0.0, lt=1.0)
+    masked: float = Field(0.15, gt=0.0, lt=1.0, description="share of the tokens that are to be guessed")
+    evaluations: int = Field(4, ge=1, description="times the loss on development rows is taken on the way")
+    development_rows: int = Field(2000, ge=1, description="development rows of those evaluations")
+
+
 class Augment(Part):
     """Copies of training rows to add, at most so many of each kind: training/augment.py."""
 
@@ -199,6 +209,7 @@ class Recipe(Part):
     name: str = Field(pattern=NAME)
     seed: int = Field(ge=0, lt=2**32)
     prepare: Prepare
+    pretrain: Pretrain | None = None
     train: Train
     export: Export
     calibrate: Calibrate = Calibrate()
@@ -210,6 +221,8 @@ class Recipe(Part):
             raise ValueError("train.start: a run cannot start from itself")
         if self.name in self.train.teachers:
             raise ValueError("train.teachers: a run cannot be its own teacher")
+        if self.pretrain and self.train.start:
+            raise ValueError("pretrain: the encoder of the run that `start` names would take its place")
         named = [choice.name for choice in self.prepare.sources]
         if unknown := [name for name in self.train.taught if name not in named]:
             raise ValueError(f"train.taught: {unknown[0]!r} is not among the recipe's sources")

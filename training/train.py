@@ -10,9 +10,7 @@ AUC on the development rows is left in <runs-dir>/<recipe>/network.
 
 from __future__ import annotations
 
-import json
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,15 +27,12 @@ from transformers import (
     EvalPrediction,
     PreTrainedTokenizerBase,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
     set_seed,
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from training import corpus, curves, lineage, logistic, network, record, teach
+from training import corpus, curves, lineage, logistic, network, pretrain, record, teach
 from training.augment import augment
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus, Span
@@ -45,7 +40,8 @@ from training.encoder import locate
 from training.metrics import auc, mean_auc
 from training.network import MARKED, Network
 from training.probe import refit
-from training.recipe import Recipe, RecipeError, Train, load
+from training.progress import Progress, changed, claim
+from training.recipe import Recipe, Train, load
 from training.settings import Settings
 from training.splits import uniform
 
@@ -131,43 +127,6 @@ def length_prior(
         if line := logistic.fit(length, encoded.labels[:, column].numpy()):
             prior[:, column] = torch.tensor([line.intercept, line.slope])
     return prior
-
-
-class Progress(TrainerCallback):
-    """Adds tokens/s and minutes left to each line of the log, and stops on request for the tests."""
-
-    def __init__(self, tokens: list[int], stop_after: int | None) -> None:
-        self.tokens = tokens
-        self.stop_after = stop_after
-        self.began: tuple[float, int] | None = None
-
-    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Starts the clock."""
-        if self.began is None:
-            self.began = (time.monotonic(), state.global_step)
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Ends the run early where the caller asked for it."""
-        if self.stop_after is not None and state.global_step >= self.stop_after:
-            control.should_save = control.should_training_stop = True
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        """Adds the two figures to a line of training losses."""
-        if self.began is None or logs is None or "loss" not in logs:
-            return
-        start, first = self.began
-        elapsed = max(1e-9, time.monotonic() - start)
-        done, left = self.tokens[first : state.global_step], self.tokens[state.global_step : state.max_steps]
-        rate = sum(done) / elapsed
-        logs["tokens_per_second"] = round(rate)
-        logs["minutes_left"] = round(sum(left) / max(rate, 1e-9) / 60, 1)
 
 
 class MultiTaskTrainer(Trainer):
@@ -257,9 +216,11 @@ def metrics(prediction: EvalPrediction, attributes: tuple[str, ...]) -> dict[str
     return {"auc": mean_auc(labels, scores)} | {key: value for key, value in each.items() if value is not None}
 
 
-def _identity(recipe: Recipe, fingerprint: str, start: str | None, taught: str | None) -> dict[str, Any]:
+def _identity(
+    recipe: Recipe, fingerprint: str, start: str | None, taught: str | None, pretrained: str | None
+) -> dict[str, Any]:
     """What a checkpoint depends on: it fits no other run. `start` is the hash of the weights it starts from, `taught`
-    that of its teachers' scores.
+    that of its teachers' scores, `pretrained` that of its own pretrained encoder.
 
     What is made of the last checkpoint is not part of it, so that another `mix` does not train again.
     """
@@ -269,21 +230,8 @@ def _identity(recipe: Recipe, fingerprint: str, start: str | None, taught: str |
         "data_fingerprint": fingerprint,
         "starting_weights": start,
         "teachers_scores": taught,
+        "pretrained_encoder": pretrained,
     }
-
-
-def _claim(checkpoints: Path, mine: dict[str, Any]) -> None:
-    """Marks the checkpoints as the run's with this identity. Raises RecipeError if they are another run's."""
-    path = checkpoints / "run.json"
-    if path.is_file():
-        theirs = json.loads(path.read_text(encoding="utf-8"))
-        if changed := [key for key in mine if mine[key] != theirs.get(key)]:
-            raise RecipeError(
-                f"{checkpoints} are of another run ({', '.join(changed)} changed): give the recipe another name, "
-                "or remove them"
-            )
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
 
 
 def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> dict[str, Any]:
@@ -300,17 +248,18 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         prepared["data_fingerprint"],
         lineage.weights(directory.parent / recipe.train.start) if recipe.train.start else None,
         teach.identity(directory) if recipe.train.teachers else None,
+        pretrain.found(directory)[1] if recipe.pretrain else None,
     )
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
-        if identity == earlier["results"].get("identity") and recipe.train.mix == earlier["results"].get("mix"):
-            finished: dict[str, Any] = earlier["results"]
+        finished: dict[str, Any] = earlier["results"]
+        if not changed(identity, finished.get("identity", {})) and recipe.train.mix == finished.get("mix"):
             return finished
     attributes = corpus.attributes(directory / "data")
     settings = recipe.train
     # The learning-rate schedule and the heads' first weights depend on the seed alone.
     set_seed(recipe.seed)
-    source = locate(settings.encoder)
+    source = pretrain.found(directory)[0] if recipe.pretrain else locate(settings.encoder)
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows, dev = (corpus.read(directory / "data", split, attributes) for split in ("train", "dev"))
     before = lineage.folders(directory.parent, recipe)
@@ -351,7 +300,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     probe = TrainingArguments(output_dir=str(checkpoints), use_cpu=not torch.cuda.is_available(), report_to=[])
     world = probe.world_size
     if probe.process_index == 0:
-        _claim(checkpoints, identity)
+        claim(checkpoints, identity)
     steps = min(len(batches) // world, settings.max_steps or len(batches))
     tokens = [
         sum(lengths[row] for batch in batches[s * world : (s + 1) * world] for row in batch) for s in range(steps)

@@ -113,6 +113,12 @@ def test_recipe_cannot_start_from_itself(tmp_path: Path) -> None:
         load(put(tmp_path, GOOD.replace("[train]", f'[train]\nstart = "{name}"')))
 
 
+def test_what_is_pretrained_is_not_thrown_away(tmp_path: Path) -> None:
+    both = '[pretrain]\nsteps = 10\n\n[train]\nstart = "other"'
+    with pytest.raises(RecipeError, match=r"pretrain: the encoder of the run that `start` names would take its place"):
+        load(put(tmp_path, GOOD.replace("[train]", both)))
+
+
 def test_teachers_are_other_runs_and_teach_rows_that_there_are(tmp_path: Path) -> None:
     name = load(put(tmp_path, GOOD)).name
     for lines, rule in (
