@@ -17,6 +17,7 @@ SECTIONS: dict[str, type[recipe.Part]] = {
     "Top level": recipe.Recipe,
     "`[prepare]`": recipe.Prepare,
     "`[[prepare.sources]]`": recipe.SourceChoice,
+    "`[pretrain]`": recipe.Pretrain,
     "`[train]`": recipe.Train,
     "`[train.augment]`": recipe.Augment,
     "`[export]`": recipe.Export,
