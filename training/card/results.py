@@ -75,15 +75,13 @@ def measurements(evaluation: Mapping[str, Any], pictures: str) -> str:
     head = (
         "attribute", "set", "rows", "positives", "AUC", *RIVALS.values(), "gain over TF-IDF", "AP", "ECE",
     )  # fmt: skip
-    below = [
-        f"`{m['attribute']}` on {m['source']}"
-        for m in evaluation["measurements"]
-        if "words" in m["rivals"] and m["rivals"]["words"]["gain"]["value"] <= 0
-    ]
+    compared = [m for m in evaluation["measurements"] if "words" in m["rivals"]]
+    below = [f"`{m['attribute']}` on {m['source']}" for m in compared if m["rivals"]["words"]["gain"]["value"] <= 0]
     verdict = (
         "The model is above TF-IDF with logistic regression on every line."
         if not below
-        else f"The model is **not** above TF-IDF with logistic regression for {', '.join(below)}."
+        else f"The model is **not** above TF-IDF with logistic regression for {', '.join(below)}. "
+        + _by_attribute(compared)
     )
     return (
         "## Measurements\n\nHeld-out rows of the training sources, split by article, thread or near-duplicate group, "
@@ -95,6 +93,20 @@ def measurements(evaluation: Mapping[str, Any], pictures: str) -> str:
         + f"\n\n{verdict}\n\n![AUC beside baselines]({pictures}/auc.png)\n\n"
         + f"![Reliability curves]({pictures}/reliability.png)"
     )
+
+
+def _by_attribute(compared: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence on each attribute's mean AUC over its sets, against that of TF-IDF."""
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for m in compared:
+        pairs.setdefault(m["attribute"], []).append((m["auc"]["value"], m["rivals"]["words"]["auc"]))
+    below = []
+    for name, each in pairs.items():
+        ours, words = (sum(column) / len(each) for column in zip(*each, strict=True))
+        if ours <= words:
+            below.append(f"`{name}` ({ours:.3f} against {words:.3f})")
+    exceptions = f", but for {', '.join(below)}" if below else ""
+    return f"By the mean over an attribute's sets it is above it for all {len(pairs)} attributes{exceptions}."
 
 
 def bands(evaluation: Mapping[str, Any]) -> str:
