@@ -29,6 +29,7 @@ DISCUSSIONS = (
     Source(
         name="cmv_moderation",
         title="ChangeMyView threads with moderators' removals",
+        home="https://github.com/UKPLab/naacl2018-before-name-calling-habernal-et-al",
         citation="Habernal, Wachsmuth, Gurevych, Stein (2018): Before Name-Calling: Dynamics and Triggers of "
         "Ad Hominem Fallacies in Web Argumentation. NAACL.",
         licence=APACHE_COLLECTION,
@@ -44,6 +45,7 @@ DISCUSSIONS = (
     Source(
         name="appropriateness",
         title="Appropriateness Corpus",
+        home="https://github.com/timonziegenbein/appropriateness-corpus",
         citation="Ziegenbein, Syed, Lange, Potthast, Wachsmuth (2023): Modeling Appropriate Language in "
         "Argumentation. ACL.",
         licence=NONE_STATED,
@@ -54,6 +56,7 @@ DISCUSSIONS = (
     Source(
         name="kaggle_insults",
         title="Detecting Insults in Social Commentary (Impermium, 2012)",
+        home="https://www.kaggle.com/c/detecting-insults-in-social-commentary",
         citation="Impermium (2012): Detecting Insults in Social Commentary. Kaggle competition.",
         licence=COMPETITION,
         # The contest asked for insults of a participant: whoever else is insulted was labelled 0.
@@ -67,6 +70,7 @@ DISCUSSIONS = (
     Source(
         name="mupid",
         title="Multidimensional political incivility",
+        home="https://huggingface.co/datasets/incivility-UOH/TwitCivility",
         citation="Pendzel, Lotan, Zoizner, Minkov (2023): Detecting Multidimensional Political Incivility on Social "
         "Media. arXiv:2305.14964.",
         licence=NONE_STATED,
@@ -79,6 +83,7 @@ DISCUSSIONS = (
     Source(
         name="theocharis",
         title="Incivility toward politicians",
+        home="https://github.com/pablobarbera/incivility-sage-open",
         citation="Theocharis, Barberá, Fazekas, Popa (2020): The Dynamics of Political Incivility on Twitter. "
         "SAGE Open.",
         licence=GPL_3,
@@ -97,6 +102,7 @@ DISCUSSIONS = (
     Source(
         name="ruddit",
         title="Ruddit",
+        home="https://github.com/hadarishav/Ruddit",
         citation="Hada, Sudhir, Mishra, Yannakoudakis, Mohammad, Shutova (2021): Ruddit: Norms of Offensiveness "
         "for English Reddit Comments. ACL.",
         licence=MIT_LABELS,

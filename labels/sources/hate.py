@@ -69,6 +69,7 @@ HATE = (
     Source(
         name="measuring_hate_speech",
         title="Measuring Hate Speech",
+        home="https://huggingface.co/datasets/ucberkeley-dlab/measuring-hate-speech",
         citation="Kennedy, Bacon, Sahn, von Vacano (2020): Constructing interval variables via faceted Rasch "
         "measurement. arXiv:2009.10277.",
         licence=CC_BY,
@@ -84,6 +85,7 @@ HATE = (
     Source(
         name="dynahate",
         title="Dynamically Generated Hate Speech",
+        home="https://github.com/bvidgen/Dynamically-Generated-Hate-Speech-Dataset",
         citation="Vidgen, Thrush, Waseem, Kiela (2021): Learning from the Worst. ACL.",
         licence=CC_BY,
         targets=hate_targets("hate", no=0.15),
@@ -92,6 +94,7 @@ HATE = (
     Source(
         name="edos",
         title="Explainable Detection of Online Sexism",
+        home="https://github.com/rewire-online/edos",
         citation="Kirk, Yin, Vidgen, Röttger (2023): SemEval-2023 Task 10. SemEval.",
         licence=CC0,
         targets=(
@@ -137,6 +140,7 @@ HATE = (
     Source(
         name="misogyny_reddit",
         title="Online misogyny on Reddit",
+        home="https://github.com/ellamguest/online-misogyny-eacl2021",
         citation="Guest, Vidgen, Mittos, Sastry, Tyson, Margetts (2021): An Expert Annotated Dataset for the "
         "Detection of Online Misogyny. EACL.",
         licence=MIT,
@@ -146,6 +150,7 @@ HATE = (
     Source(
         name="hatemoji_build",
         title="HatemojiBuild",
+        home="https://github.com/HannahKirk/Hatemoji",
         citation="Kirk, Vidgen, Röttger, Thrush, Hale (2022): Hatemoji. NAACL.",
         licence=CC_BY,
         targets=hate_targets("hate", no=0.1),
@@ -154,6 +159,7 @@ HATE = (
     Source(
         name="hatecheck",
         title="HateCheck",
+        home="https://github.com/paul-rottger/hatecheck-data",
         citation="Röttger, Vidgen, Nguyen, Waseem, Margetts, Pierrehumbert (2021): HateCheck: Functional Tests "
         "for Hate Speech Detection Models. ACL.",
         licence=CC_BY,
@@ -168,6 +174,7 @@ HATE = (
     Source(
         name="openai_moderation",
         title="OpenAI moderation evaluation set",
+        home="https://github.com/openai/moderation-api-release",
         citation="Markov, Zhang, Agarwal et al. (2023): A Holistic Approach to Undesired Content Detection. AAAI.",
         licence=MIT,
         targets=(share("sexually_explicit", "S"), share("identity_attack", "H"), share("hostile", "HR")),

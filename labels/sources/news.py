@@ -93,6 +93,7 @@ NEWS = (
     Source(
         name="civil_comments",
         title="Civil Comments (Jigsaw Unintended Bias 2019)",
+        home="https://huggingface.co/datasets/google/civil_comments",
         citation=CIVIL_CITATION,
         licence=CC0,
         targets=(
@@ -121,6 +122,7 @@ NEWS = (
     Source(
         name="c3",
         title="Constructive Comments Corpus",
+        home="https://www.kaggle.com/mtaboada/c3-constructive-comments-corpus",
         citation="Kolhatkar, Thain, Sorensen, Dixon, Taboada (2020): Classifying Constructive Comments. "
         "arXiv:2004.05476.",
         licence=TREATED_AS_NC,
@@ -140,6 +142,7 @@ NEWS = (
     Source(
         name="ucc_val",
         title="Unhealthy Comments Corpus, validation part",
+        home="https://github.com/conversationai/unhealthy-conversations",
         citation="Price, Gifford-Moore, Fleming, Musker, Roichman, Sylvain, Thain, Dixon, Sorensen (2020): "
         "Six Attributes of Unhealthy Conversations. WOAH.",
         licence=CC_BY_NC_SA,
@@ -157,6 +160,7 @@ NEWS = (
     Source(
         name="ucc_train_healthy",
         title="Unhealthy Comments Corpus, training part (healthy or not)",
+        home="https://github.com/conversationai/unhealthy-conversations",
         citation="Price et al. (2020), as above.",
         licence=CC_BY_NC_SA,
         targets=(complement("incivility", "healthy", 1),),
@@ -165,6 +169,7 @@ NEWS = (
     Source(
         name="toxic_spans_annotated",
         title="Civil Comments re-annotated for toxic spans",
+        home="https://github.com/ipavlopoulos/toxic_spans",
         citation="Pavlopoulos, Laugier, Xenos, Sorensen, Androutsopoulos (2022): From the Detection of Toxic "
         "Spans in Online Discussions to the Analysis of Toxic-to-Civil Transfer. ACL.",
         licence=CC0,
@@ -182,6 +187,7 @@ NEWS = (
     Source(
         name="toxic_spans_semeval",
         title="SemEval-2021 Task 5, toxic spans",
+        home="https://github.com/ipavlopoulos/toxic_spans",
         citation="Pavlopoulos, Sorensen, Laugier, Androutsopoulos (2021): SemEval-2021 Task 5. SemEval.",
         licence=CC0,
         targets=(),
@@ -191,6 +197,7 @@ NEWS = (
     Source(
         name="civil_comments_full",
         title="Civil Comments with all columns, one day of 2017",
+        home="https://huggingface.co/datasets/google/civil_comments",
         citation=CIVIL_CITATION,
         licence=CC0,
         targets=(

@@ -63,8 +63,9 @@ class Source:
     `name` is also the stem of its file. `group` is the column that ties rows together (article,
     thread): such rows never straddle two splits. `natural` says whether a row belongs to a plain
     random sample, so that rates measured on it mean something; None: the whole set counts as one.
-    `weight` is a column with a factor on each row's loss. `marks` reads the words that annotators marked. `left_out`
-    gives the reason for a set that is known but not used.
+    `weight` is a column with a factor on each row's loss. `home` is where its authors publish it, if we know. `marks`
+    reads the words that annotators marked. `left_out` gives the reason for a set that
+    is known but not used.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Source:
     left_out: str | None = None
     text: str = "text"
     hub: Hub | None = None
+    home: str | None = None
     weight: str | None = None
     marks: Marks | None = None
     optional: frozenset[str] = field(default_factory=frozenset)

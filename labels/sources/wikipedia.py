@@ -26,6 +26,7 @@ WIKIPEDIA = (
     Source(
         name="wikipedia_six_labels",
         title="Jigsaw Toxic Comment Classification, six labels",
+        home="https://www.kaggle.com/c/jigsaw-toxic-comment-classification-challenge",
         citation=JIGSAW_CITATION,
         licence=CC0_TEXT_BY_SA,
         targets=(

@@ -16,7 +16,8 @@ def data(evaluation: Mapping[str, Any]) -> str:
         source = SOURCES[name]
         counts = ("evaluation only",) * 3 if info["evaluation_only"] else (info["train"], info["dev"], info["test"])
         numbers = [count if isinstance(count, str) else f"{count:,}" for count in counts]
-        rows.append((f"{source.title} (`{name}`)", info["licence"], *numbers, source.citation))
+        title = f"[{source.title}]({source.home})" if source.home else source.title
+        rows.append((f"{title} (`{name}`)", info["licence"], *numbers, source.citation))
     out = [f"- {s.title} (`{s.name}`): {s.left_out}." for s in SOURCES.values() if s.left_out]
     return (
         "## Data and licences\n\n"
