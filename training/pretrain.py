@@ -3,8 +3,9 @@
     python -m training.pretrain training/recipes/mine.toml
 
 For a recipe with a table `pretrain`. The encoder goes to <runs-dir>/<recipe>/encoder, where `training.train` begins
-with it (domain-adaptive pretraining: Gururangan et al. 2020, arXiv:2004.10964). Only training rows are read, and not
-their labels. Checkpoints are in <runs-dir>/<recipe>/pretraining; run the same command again after an interruption.
+with it (domain-adaptive pretraining: Gururangan et al. 2020, arXiv:2004.10964). It learns from training rows alone, and
+not their labels; of development rows it takes the loss. Checkpoints are in <runs-dir>/<recipe>/pretraining; run the
+same command again after an interruption.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from serving.artifact import sha256
 from training import corpus, network, record
 from training.batches import plan
 from training.encoder import locate
-from training.progress import Progress, claim
+from training.progress import Progress, changed, claim, watched
 from training.recipe import Pretrain, Recipe, RecipeError, load
 from training.settings import Settings
 
@@ -99,7 +100,7 @@ class _Trainer(Trainer):
     def __init__(self, *, batches: list[list[int]], held: list[list[int]], **rest: Any) -> None:
         super().__init__(**rest)
         self.batches, self.held = (
-            [[(number, row) for row in batch] for number, batch in enumerate(plan)] for plan in (batches, held)
+            [[(number, row) for row in batch] for number, batch in enumerate(each)] for each in (batches, held)
         )
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -122,15 +123,10 @@ def pretrain(recipe: Recipe, directory: Path, *, stop_after: int | None = None) 
     if settings is None:
         raise RecipeError(f"{recipe.name}: there is no table `pretrain`")
     prepared = record.read(directory / "data", "prepare")
-    identity = {
-        "pretrain": settings.model_dump(mode="json"),
-        "train": recipe.train.model_dump(mode="json", include=SHARED),
-        "seed": recipe.seed,
-        "data_fingerprint": prepared["data_fingerprint"],
-    }
+    identity = _identity(recipe, prepared["data_fingerprint"])
     if (directory / "pretrain.json").is_file() and stop_after is None:
         finished: dict[str, Any] = record.read(directory, "pretrain")["results"]
-        if finished["identity"] == identity:
+        if not changed(identity, finished["identity"]):
             return finished
     set_seed(recipe.seed)
     source = locate(recipe.train.encoder)
@@ -138,11 +134,9 @@ def pretrain(recipe: Recipe, directory: Path, *, stop_after: int | None = None) 
     if tokenizer.mask_token is None:
         raise RecipeError(f"{recipe.name}: train.encoder: {recipe.train.encoder} has no token that masks others")
     most = recipe.train.max_tokens
-    rows, dev = (
-        tokenizer(corpus.read(directory / "data", split, ()).texts, truncation=True, max_length=most)["input_ids"]
-        for split in ("train", "dev")
-    )
-    dev = dev[: settings.development_rows]
+    seen, held_out = (corpus.read(directory / "data", split, ()) for split in ("train", "dev"))
+    held_out = watched(held_out, settings.development_rows, recipe.seed)
+    rows, dev = (tokenizer(part.texts, truncation=True, max_length=most)["input_ids"] for part in (seen, held_out))
     budget = recipe.train.batch_tokens
     lengths = [len(ids) for ids in rows]
     passes = 1 + settings.steps * budget // max(1, sum(lengths))
@@ -150,9 +144,11 @@ def pretrain(recipe: Recipe, directory: Path, *, stop_after: int | None = None) 
     encoder = network.pretrained(source, recipe.train.dropout)
     tokens = [sum(lengths[row] for row in batch) for batch in batches]
     checkpoints = directory / "pretraining"
+    claim(checkpoints, identity)
+    last = get_last_checkpoint(str(checkpoints))  # type: ignore[no-untyped-call]
     trainer = _Trainer(
         model=Guesser(encoder, encoder.config.hidden_size),  # type: ignore[union-attr, arg-type]
-        args=_arguments(settings, checkpoints, len(batches), recipe),
+        args=_arguments(settings, checkpoints, len(batches), recipe, first=last is None),
         train_dataset=Texts(rows),
         eval_dataset=Texts(dev),
         data_collator=partial(mask, tokenizer=tokenizer, share=settings.masked, seed=recipe.seed),
@@ -160,8 +156,6 @@ def pretrain(recipe: Recipe, directory: Path, *, stop_after: int | None = None) 
         batches=batches,
         held=plan([len(ids) for ids in dev], [1] * len(dev), budget * 2, passes=1, seed=0),
     )
-    claim(checkpoints, identity)
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
     trainer.train(resume_from_checkpoint=last)
     losses = [line["eval_loss"] for line in trainer.state.log_history if "eval_loss" in line]
     results: dict[str, Any] = {
@@ -180,18 +174,34 @@ def pretrain(recipe: Recipe, directory: Path, *, stop_after: int | None = None) 
     return results
 
 
-def found(directory: Path) -> tuple[str, str]:
-    """The pretrained encoder of a run's directory and the SHA-256 of its weights.
+def found(recipe: Recipe, directory: Path) -> tuple[str, str]:
+    """The pretrained encoder in a run's directory and the SHA-256 of its weights.
 
-    Raises FileNotFoundError that names the step to run.
+    Raises FileNotFoundError that names the step to run, RecipeError if the encoder is of other settings or rows.
     """
-    path = directory / FOLDER / WEIGHTS
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: run `python -m training.pretrain` with this recipe first")
-    return str(path.parent), sha256(path)
+    done = record.read(directory, "pretrain")["results"]["identity"]
+    prepared = record.read(directory / "data", "prepare")
+    if differing := changed(_identity(recipe, prepared["data_fingerprint"]), done):
+        raise RecipeError(
+            f"{directory / FOLDER} was pretrained otherwise ({', '.join(differing)} changed): give the recipe another "
+            "name and pretrain it"
+        )
+    return str(directory / FOLDER), sha256(directory / FOLDER / WEIGHTS)
 
 
-def _arguments(settings: Pretrain, directory: Path, steps: int, recipe: Recipe) -> TrainingArguments:
+def _identity(recipe: Recipe, fingerprint: str) -> dict[str, Any]:
+    """What a checkpoint depends on: it fits no other run."""
+    assert recipe.pretrain is not None, "the caller has looked"
+    return {
+        "pretrain": recipe.pretrain.model_dump(mode="json"),
+        "train": recipe.train.model_dump(mode="json", include=SHARED),
+        "seed": recipe.seed,
+        "data_fingerprint": fingerprint,
+    }
+
+
+def _arguments(settings: Pretrain, directory: Path, steps: int, recipe: Recipe, *, first: bool) -> TrainingArguments:
+    """The Trainer's arguments; the loss before any step is taken on the `first` call of a run only."""
     every = max(1, math.ceil(steps / settings.evaluations))
     return TrainingArguments(
         output_dir=str(directory),
@@ -205,7 +215,7 @@ def _arguments(settings: Pretrain, directory: Path, steps: int, recipe: Recipe) 
         seed=recipe.seed,
         eval_strategy="steps",
         eval_steps=every,
-        eval_on_start=True,
+        eval_on_start=first,
         save_strategy="steps",
         save_steps=every,
         save_total_limit=1,

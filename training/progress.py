@@ -1,4 +1,4 @@
-"""A run on its way: tokens a second and minutes left, and whose its checkpoints are."""
+"""A run on its way: tokens a second and minutes left, development rows to watch, and whose its checkpoints are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from training.corpus import Corpus
 from training.recipe import RecipeError
+from training.splits import uniform
 
 
 class Progress(TrainerCallback):
@@ -47,6 +50,14 @@ class Progress(TrainerCallback):
         rate = sum(done) / elapsed
         logs["tokens_per_second"] = round(rate)
         logs["minutes_left"] = round(sum(left) / max(rate, 1e-9) / 60, 1)
+
+
+def watched(rows: Corpus, most: int, seed: int) -> Corpus:
+    """At most so many rows, by hash, for the evaluations on the way.
+
+    Another draw than the one that split the rows: those of the lowest draws are all of few sources.
+    """
+    return rows.select(np.argsort([uniform(f"watched {key}", seed) for key in rows.keys])[:most])
 
 
 def claim(checkpoints: Path, mine: dict[str, Any]) -> None:

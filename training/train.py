@@ -40,7 +40,7 @@ from training.encoder import locate
 from training.metrics import auc, mean_auc
 from training.network import MARKED, Network
 from training.probe import refit
-from training.progress import Progress, changed, claim
+from training.progress import Progress, changed, claim, watched
 from training.recipe import Recipe, Train, load
 from training.settings import Settings
 from training.splits import uniform
@@ -243,12 +243,13 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     the checkpoints there are of another run or the run to start from holds out rows that this one would train on.
     """
     prepared = record.read(directory / "data", "prepare")
+    encoder, encoder_weights = pretrain.found(recipe, directory) if recipe.pretrain else (recipe.train.encoder, None)
     identity = _identity(
         recipe,
         prepared["data_fingerprint"],
         lineage.weights(directory.parent / recipe.train.start) if recipe.train.start else None,
         teach.identity(directory) if recipe.train.teachers else None,
-        pretrain.found(directory)[1] if recipe.pretrain else None,
+        encoder_weights,
     )
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
@@ -259,14 +260,12 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     settings = recipe.train
     # The learning-rate schedule and the heads' first weights depend on the seed alone.
     set_seed(recipe.seed)
-    source = pretrain.found(directory)[0] if recipe.pretrain else locate(settings.encoder)
+    source = locate(encoder)
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows, dev = (corpus.read(directory / "data", split, attributes) for split in ("train", "dev"))
     before = lineage.folders(directory.parent, recipe)
     lineage.check(rows, before)
-    # Another draw than the one that split the rows: those of the lowest draws are all of few sources.
-    watched = np.argsort([uniform(f"watched {key}", recipe.seed) for key in dev.keys])[: settings.development_rows]
-    dev = dev.select(watched)
+    dev = watched(dev, settings.development_rows, recipe.seed)
     choices = {choice.name: choice for choice in recipe.prepare.sources}
     marks = corpus.marks(directory / "data", "train")
     marks |= {key: [] for key in unmarked(rows, attributes, marks, recipe.seed)}

@@ -64,8 +64,7 @@ class Source:
     thread): such rows never straddle two splits. `natural` says whether a row belongs to a plain
     random sample, so that rates measured on it mean something; None: the whole set counts as one.
     `weight` is a column with a factor on each row's loss. `home` is where its authors publish it, if we know. `marks`
-    reads the words that annotators marked. `left_out` gives the reason for a set that
-    is known but not used.
+    reads the words that annotators marked. `left_out` gives the reason for a set that is known but not used.
     """
 
     name: str

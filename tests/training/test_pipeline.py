@@ -17,7 +17,7 @@ from labels import taxonomy
 from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
 from tests.training.world import World, sentences
-from training import calibrate, card, corpus, evaluate, lineage, network, pretrain, record, revive, teach
+from training import calibrate, card, corpus, evaluate, lineage, network, record, revive, teach
 from training.card import results as card_results
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.metrics import auc
@@ -365,42 +365,6 @@ def test_a_network_learns_from_its_teachers(world: World, trained: Path, tmp_pat
     assert np.isnan(targets[-1]).all()
     results = train(load(path), tmp_path / "second")
     assert results["identity"]["teachers_scores"] == sha256(tmp_path / "second" / teach.FILE)
-
-
-def test_an_encoder_is_pretrained_on_the_texts_first(world: World, tmp_path: Path) -> None:
-    path = world.recipe("pretrained", learning_rate=1e-12)
-    table = "[pretrain]\nsteps = 40\nlearning_rate = 3e-3\nevaluations = 2\n\n[train]"
-    path.write_text(path.read_text(encoding="utf-8").replace("[train]", table, 1), encoding="utf-8")
-    recipe, directory = load(path), tmp_path / "tiny"
-    assert world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path).returncode == 0
-    with pytest.raises(FileNotFoundError, match=r"run `python -m training\.pretrain` with this recipe first"):
-        train(recipe, directory)
-    # Interrupted and gone on with, it is the encoder that it would have been.
-    shutil.copytree(directory, tmp_path / "once" / "tiny")
-    assert not pretrain.pretrain(recipe, directory, stop_after=15)["finished"]
-    pretrain.pretrain(recipe, directory)
-    losses = record.read(directory, "pretrain")["results"]["development_losses"]
-    assert losses[-1] < 0.9 * losses[0]
-    pretrain.pretrain(recipe, tmp_path / "once" / "tiny")
-    # A finished run is not repeated, but told of.
-    before = (directory / "pretrain.json").stat().st_mtime_ns
-    done = world.run("training.pretrain", path, "--runs-dir", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"40 of 40 steps; loss on development rows {losses[0]:.3f}" in done.stdout
-    assert (directory / "pretrain.json").stat().st_mtime_ns == before
-    with pytest.raises(RecipeError, match="are of another run \\(seed changed\\)"):
-        pretrain.pretrain(recipe.model_copy(update={"seed": 7}), directory)
-    at_once, resumed = (
-        load_file(folder / "tiny" / "encoder" / pretrain.WEIGHTS) for folder in (tmp_path / "once", tmp_path)
-    )
-    assert all(torch.equal(at_once[name], resumed[name]) for name in at_once)
-    # With next to no learning it is what the network has.
-    results = train(recipe, directory)
-    assert results["identity"]["pretrained_encoder"] == pretrain.found(directory)[1]
-    after = weights(directory)
-    kept = [name for name in resumed if f"encoder.{name}" in after]
-    assert len(kept) > 10
-    assert all(torch.allclose(after[f"encoder.{name}"], resumed[name], atol=1e-6) for name in kept)
 
 
 def test_a_teacher_must_not_know_what_is_held_out(world: World, trained: Path, tmp_path: Path) -> None:
