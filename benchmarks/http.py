@@ -3,8 +3,10 @@
     python benchmarks/http.py [--json figures.json]
 
 Starts `evenhand serve` with a database of its own and without the cache, so that each request is an inference. The
-scorer is measured first and last, with nothing else running, each inference on every core: the faster way for it. The
-load comes from another process (benchmarks/load.py) on the same cores; its share of the processor is in the table.
+scorer is measured while the service is idle, before each round of loads, since machines that are shared change their
+speed within a minute; each inference on every core: the faster way for it. The
+load comes from another process (benchmarks/load.py) on the same cores, with real-time priority if the system grants it;
+its share of the processor is in the table.
 EVENHAND_… settings reach the service.
 """
 
@@ -25,6 +27,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +46,7 @@ COUNT = 4096
 SENTENCES = (1, 2, 2, 1, 2)  # examples that one text is made of: its length in tokens is that of a usual comment
 CLOCK = os.sysconf("SC_CLK_TCK")
 
+ROUNDS = 4
 CLOSED, HALF_P50, HALF_P99, GROWTH, RECOVERED = 0.8, 3.0, 10.0, 1.1, 3.0
 
 
@@ -75,21 +79,32 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-def raw(texts: Sequence[str], rounds: int) -> tuple[list[float], list[float]]:
-    """Texts a second of each round of many, and seconds of each single text."""
-    scorer = Scorer.load()
-    many, single = texts[:1024], texts[:150]
+def raw(scorer: Scorer, texts: Sequence[str]) -> tuple[float, list[float]]:
+    """Texts a second of many, and seconds of each single text."""
+    many, single = texts[:1024], texts[:100]
     scorer.score(many[:256])
-    rates, seconds = [], []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        scorer.score(many)
-        rates.append(len(many) / (time.perf_counter() - began))
+    began = time.perf_counter()
+    scorer.score(many)
+    rate = len(many) / (time.perf_counter() - began)
+    seconds = []
     for text in single:
         began = time.perf_counter()
         scorer.score([text])
         seconds.append(time.perf_counter() - began)
-    return rates, seconds
+    return rate, seconds
+
+
+def merged(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The reports of several rounds as one."""
+    return {
+        "seconds": sum(report["seconds"] for report in reports),
+        "latencies": [latency for report in reports for latency in report["latencies"]],
+        "statuses": dict(sum((Counter(report["statuses"]) for report in reports), Counter[str]())),
+        "connections": max(report["connections"] for report in reports),
+        "memory": [size for report in reports for size in report["memory"]],
+        "real_time": all(report["real_time"] for report in reports),
+        **{key: statistics.mean(report[key] for report in reports) for key in ("server_share", "client_share")},
+    }
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,7 @@ class Running:
 
     port: int
     pid: int
+    generator: tuple[str, ...] = ()  # further arguments of the load generator
 
     def ask(self, text: str) -> tuple[int, float]:
         """Status and seconds of one request on a connection of its own."""
@@ -131,7 +147,7 @@ class Running:
 
     def load(self, bodies: Sequence[str], **options: float) -> dict[str, Any]:
         """Runs the load generator; its report, with the service's processor seconds and memory."""
-        command = [sys.executable, "-m", "benchmarks.load", "--port", str(self.port)]
+        command = [sys.executable, "-m", "benchmarks.load", "--port", str(self.port), *self.generator]
         command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
         before, memory = self.processor(), [self.resident()]
         began = time.perf_counter()
@@ -156,7 +172,7 @@ class Running:
 
 
 @contextmanager
-def service() -> Iterator[Running]:
+def service(*generator: str) -> Iterator[Running]:
     """`evenhand serve` on a free port, ready."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -168,7 +184,7 @@ def service() -> Iterator[Running]:
         with log.open("wb") as output:
             process = subprocess.Popen(command, env={**os.environ, **settings}, cwd=ROOT, stdout=output, stderr=output)
         try:
-            running = Running(port, process.pid)
+            running = Running(port, process.pid, generator)
             for _ in range(300):
                 try:
                     if running.ask("Ready?")[0] == 200:
@@ -184,23 +200,29 @@ def service() -> Iterator[Running]:
             process.wait(30)
 
 
-def measure(seconds: float, clients: int) -> tuple[list[Bar], dict[str, Any]]:
+def measure(seconds: float, clients: int, *generator: str) -> tuple[list[Bar], dict[str, Any]]:
     """All figures: those with a bar, and the records behind them."""
     texts = comments()
-    tokens = Scorer.load(threads=1)
-    mean = statistics.mean(len(tokens.token_ids(text)) for text in texts)
-    del tokens
-    rates, singles = raw(texts, 2)
+    scorer = Scorer.load()
+    mean = statistics.mean(len(scorer.token_ids(text)) for text in texts)
     bodies = [body(text) for text in texts]
-    with service() as running:
-        closed = running.load(bodies, clients=clients, seconds=seconds)
+    rates: list[float] = []
+    singles: list[float] = []
+    closed_rounds, half_rounds = [], []
+    with service(*generator) as running:
+        for _ in range(ROUNDS):
+            of_many, of_single = raw(scorer, texts)
+            rates.append(of_many)
+            singles += of_single
+            closed_rounds.append(running.load(bodies, clients=clients, seconds=seconds / ROUNDS))
+            capacity = len(closed_rounds[-1]["latencies"]) / closed_rounds[-1]["seconds"]
+            half_rounds.append(running.load(bodies, rate=capacity / 2, seconds=seconds / ROUNDS))
+        closed, half = merged(closed_rounds), merged(half_rounds)
         capacity = len(closed["latencies"]) / closed["seconds"]
         idle = [running.ask(text)[1] for text in texts[:30]]
-        half = running.load(bodies, rate=capacity / 2, seconds=seconds)
         double = running.load(bodies, rate=capacity * 2, seconds=seconds)
         after = [running.ask(text) for text in texts[:5]]
-    again = raw(texts, 2)
-    rate, single = statistics.median(rates + again[0]), statistics.median(singles + again[1])
+    rate, single = statistics.median(rates), statistics.median(singles)
 
     def odd(report: dict[str, Any], *fine: str) -> int:
         return sum(count for status, count in report["statuses"].items() if status not in fine)
@@ -225,9 +247,10 @@ def measure(seconds: float, clients: int) -> tuple[list[Bar], dict[str, Any]]:
     record = {
         "tokens_mean": mean,
         "clients": clients,
+        "generator_real_time": closed["real_time"],
         "settings": {name: value for name, value in os.environ.items() if name.startswith("EVENHAND_")},
         "raw_texts_a_second": rate,
-        "raw_rounds": rates + again[0],
+        "raw_rounds": rates,
         "raw_single_ms": single * 1000,
         "idle_ms": normal * 1000,
         "after_ms": [took * 1000 for _, took in after],
@@ -251,9 +274,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10, help="length of each of the three loads")
     parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--ordinary", action="store_true", help="no real-time priority for the load generator")
     parser.add_argument("--json", type=Path, help="write the record of the run there")
     options = parser.parse_args()
-    bars, record = measure(options.seconds, options.clients)
+    bars, record = measure(options.seconds, options.clients, *(["--ordinary"] if options.ordinary else []))
     print(f"raw scorer: {record['raw_texts_a_second']:.0f} comments/s, one comment {record['raw_single_ms']:.2f} ms;")
     print(f"{COUNT} texts of {record['tokens_mean']:.1f} tokens on average; one request {record['idle_ms']:.2f} ms\n")
     print(f"{'load':<8}{'200/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'server':>8}{'client':>8}{'MiB':>12}  statuses")
@@ -264,7 +288,8 @@ def main() -> None:
             f"{phase['server_share']:>8.2f}{phase['client_share']:>8.2f}{f'{low:.0f}-{high:.0f}':>12}"
             f"  {', '.join(f'{status}: {count}' for status, count in sorted(phase['statuses'].items()))}"
         )
-    print("(server, client: cores used)\n")
+    priority = "real-time" if record["generator_real_time"] else "ordinary"
+    print(f"(server, client: cores used; the client has {priority} priority)\n")
     for bar in bars:
         print(f"{'pass' if bar.met else 'MISS'}  {bar.what:<52}{bar.figure:>8.2f}  bar {bar.bar}")
     if options.json:

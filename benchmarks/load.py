@@ -5,6 +5,10 @@
 
 Each line of standard input is the JSON body of one request. One JSON object comes out: what was answered, when, and
 the processor time that the generator itself used. Open-loop latency counts from the moment that a request was due.
+
+The generator stands for machines elsewhere. On the service's cores it would wait its turn, and what it sends and reads
+late would count as the service's latency; so it asks the system for real-time priority, which root may have, and says
+whether it has it. `--ordinary` does without.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import resource
 import sys
@@ -36,6 +41,7 @@ class Report:
     statuses: dict[int, int] = field(default_factory=dict)
     connections: int = 0
     processor_seconds: float = 0.0
+    real_time: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -179,6 +185,15 @@ async def opened(
     return report
 
 
+def urgent() -> bool:
+    """Asks for real-time priority for this process; whether it has it now."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+    except (AttributeError, OSError):  # not Linux, or not allowed
+        return False
+    return True
+
+
 def main() -> None:
     """Reads bodies, loads, and prints the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -187,7 +202,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64, help="closed loop with so many clients")
     parser.add_argument("--rate", type=float, help="open loop with so many requests a second")
     parser.add_argument("--warm", type=float, default=1, help="seconds of a closed loop that do not count")
+    parser.add_argument("--ordinary", action="store_true", help="do without real-time priority")
     options = parser.parse_args()
+    real_time = not options.ordinary and urgent()
     stream = requests([line for line in sys.stdin.read().splitlines() if line], options.port)
     if options.rate:
         run = opened(options.port, options.rate, options.seconds, stream)
@@ -201,6 +218,7 @@ def main() -> None:
         report = asyncio.run(run)
     used = resource.getrusage(resource.RUSAGE_SELF)
     report.processor_seconds = used.ru_utime + used.ru_stime
+    report.real_time = real_time
     json.dump(asdict(report), sys.stdout)
 
 

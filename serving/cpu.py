@@ -1,9 +1,13 @@
-"""What the processor can do that decides how fast and how exactly the int8 model runs."""
+"""What the processor can do that decides how fast and how exactly the int8 model runs, and which of it is ours."""
 
 from __future__ import annotations
 
+import math
 import os
 import platform
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 RELEVANT = (
@@ -17,6 +21,10 @@ RELEVANT = (
     "asimddp",
     "i8mm",
 )
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+# Of threads that score, so that requests are read and answered while others are scored; beside another program on the
+# same core it leaves them a quarter. What more and less of it gave: docs/performance-log.md.
+NICENESS = 5
 
 
 def _cpuinfo() -> dict[str, str]:
@@ -39,6 +47,35 @@ def model_name() -> str:
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
+def allowed() -> list[int]:
+    """The numbers of the cores that this process may use; empty where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def quota(path: Path = CPU_MAX) -> float:
+    """Cores' worth of time that a container's limit leaves (`docker run --cpus`), of the file `cpu.max` of cgroup v2;
+    infinite without a limit.
+    """
+    try:
+        most, period = path.read_text(encoding="utf-8").split()
+        return int(most) / int(period)
+    except (OSError, ValueError):  # no such file, or "max"
+        return math.inf
+
+
 def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many threads can compute at a time: one for each core that this process may use, or fewer by its limit."""
+    count, limit = len(allowed()) or os.cpu_count() or 1, quota()
+    return count if limit >= count else max(1, math.ceil(limit))
+
+
+def settle(core: int | None) -> None:
+    """Has the calling thread give way to others, and keeps it on one core if that is given. Linux only: elsewhere, and
+    where the system refuses, it stays as it was.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+        if core is not None:
+            os.sched_setaffinity(threading.get_native_id(), {core})

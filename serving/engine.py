@@ -25,7 +25,7 @@ import structlog
 from cachetools import LRUCache
 
 from serving.artifact import Artifact, ArtifactError, Manifest
-from serving.cpu import cores
+from serving.cpu import allowed, cores, settle
 from serving.metrics import Metrics
 from serving.scorer import Scorer, Scores
 
@@ -134,7 +134,7 @@ class Engine:
         self._tokens = BATCH_TOKENS * (threads or cores())
         # What one request may have in the queue at a time: work for every worker, and room for others.
         self._share = max(SHARE_TEXTS, min(SHARE_TEXTS * self._workers, limits.queue // 4))
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="scoring")
+        self._pool = _pool(self._workers)
         self._queue: deque[_Item] = deque()
         # The workers' threads and the event loop share the queue and what follows; a loaded model is swapped whole.
         self._lock = threading.Lock()
@@ -408,6 +408,15 @@ class Engine:
         for item in batch:
             _resolve(item, InferenceError("The model failed on this request."))
         self._under_way.difference_update(batch)
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Threads for the workers. If there is one for each core, each stays on its own: one that was interrupted would
+    otherwise often wait while another core is idle. Fewer would crowd on the first cores, with those of other services.
+    """
+    own = allowed()
+    places = iter(own if len(own) == workers else [])
+    return ThreadPoolExecutor(workers, thread_name_prefix="scoring", initializer=lambda: settle(next(places, None)))
 
 
 def _encoded(loaded: _Loaded, batch: Sequence[_Item]) -> list[Sequence[int]] | None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import shutil
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +19,7 @@ from cachetools import LRUCache
 
 from serving import artifact, engine
 from serving.artifact import ArtifactError
+from serving.cpu import NICENESS, allowed
 from serving.engine import BusyError, DeadlineError, Engine, InferenceError, Limits, NotReadyError, Scored
 from serving.metrics import Metrics
 from serving.scorer import Scorer, Scores, ScoringError
@@ -279,6 +282,42 @@ def test_a_failed_inference_is_told_counted_and_got_over(
     printed = capsys.readouterr()
     assert "RuntimeError" in printed.out + printed.err
     assert "quotes" not in printed.out + printed.err
+
+
+def scoring_threads() -> set[int]:
+    """The numbers that the system has for them."""
+    return {thread.native_id or 0 for thread in threading.enumerate() if thread.name.startswith("scoring")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has threads that stay on a core")
+def test_each_scoring_thread_gives_way_and_keeps_to_a_core_of_its_own() -> None:
+    @within_time
+    async def run() -> None:
+        earlier = scoring_threads()  # of engines that are stopping
+        async with started(workers=len(allowed())) as (asked, _):
+            while len(ours := scoring_threads() - earlier) < len(allowed()):
+                await asked.score(numbered(16))
+            kept = [os.sched_getaffinity(number) for number in ours]
+            assert sorted(core for cores in kept for core in cores) == allowed()
+            nice = min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+            assert {os.getpriority(os.PRIO_PROCESS, number) for number in ours} == {nice}
+            assert os.sched_getaffinity(threading.get_native_id()) == set(allowed())
+
+    run()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has threads that stay on a core")
+def test_other_numbers_of_scoring_threads_keep_to_no_core() -> None:
+    @within_time
+    async def run() -> None:
+        earlier = scoring_threads()
+        async with started(workers=len(allowed()) + 1) as (asked, _):
+            await asked.score(numbered(16))
+            ours = scoring_threads() - earlier
+            assert ours
+            assert all(os.sched_getaffinity(number) == set(allowed()) for number in ours)
+
+    run()
 
 
 def test_before_it_has_started_it_has_no_scores() -> None:
