@@ -55,7 +55,9 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._watching: set[Callable[[], None]] = set()
         self._offered = 0
-        self._head: int | None = None  # bytes of an unfinished head, after the piece it began in
+        self._read = False  # whether the head of the request under way is
+        self._told = False  # whether the parser made something of the piece that is being read
+        self._kept = 0  # bytes since then: of an unfinished head, or of what may follow a body in chunks
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by the event loop."""
@@ -64,7 +66,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         super().on_message_begin()
-        self._head = 0
+        self._read, self._told = False, True
         self.scope["extensions"] = cast(Any, {WATCH: self.watch})
 
     def data_received(self, data: bytes) -> None:
@@ -72,11 +74,8 @@ class Protocol(HttpToolsProtocol):
         offer HTTP/2 with every first request, and the parser takes no body of it.
         """
         self._unset_keepalive_if_required()
-        if self._head is not None:
-            self._head += len(data)
-            if self._head > (self.config.h11_max_incomplete_event_size or math.inf):  # the parser keeps any length
-                self._refuse("Request head too large.")
-                return
+        self._told = False
+        size = len(data)
         try:
             while not self._fed(data):
                 # Told again without the offer, and what came after it. In a loop: many may come in one piece.
@@ -87,6 +86,10 @@ class Protocol(HttpToolsProtocol):
                 data = b"".join([line, *kept, b"\r\n", data[self._offered :]])
         except httptools.HttpParserError:
             self._refuse("Invalid HTTP request received.")
+            return
+        self._kept = 0 if self._told else self._kept + size
+        if self._kept > (self.config.h11_max_incomplete_event_size or math.inf):  # the parser keeps any length
+            self._refuse("Request head or trailers too large.")
 
     def _fed(self, data: bytes) -> bool:
         """Whether the parser took all of it; else it stopped at `_offered`, behind a head with an offer."""
@@ -108,12 +111,23 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        self._head = None
+        self._read = self._told = True
         if not self._offers():
             super().on_headers_complete()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser. What comes after a body is no header of the request: RFC 9110, 6.5.1."""
+        if not self._read:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._told = True
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Called by the parser."""
+        self._told = True
         if not self._offers():
             super().on_message_complete()
 
