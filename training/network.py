@@ -10,8 +10,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from training.anyof import Link
-
 WEIGHTS = "network.safetensors"
 TOKEN_HEAD = "token_head.weight"  # there only in a network that marks words
 MARKED = "toxicity"  # what marked words are evidence of: the sets that mark any mark toxic ones
@@ -43,8 +41,6 @@ class Network(nn.Module):
     rank_weight: float = 0.0
     mark_weight: float = 1.0
     teacher_weight: float = 1.0
-    link: Link | None = None
-    link_weight: float = 1.0
 
     def __init__(self, encoder: nn.Module, hidden: int, attributes: tuple[str, ...], *, marks: bool = False) -> None:
         super().__init__()
@@ -73,10 +69,9 @@ class Network(nn.Module):
     ) -> Output | Tensor:
         """Logits [rows, attributes]; with `labels` (NaN = unknown) and `weights` [rows] also the loss.
 
-        `groups` [rows] says of which source a row is: rows of one are ranked against each other, and the labels of some
-        tell of other attributes (`link`). `marks` [rows, tokens] says which are marked (NaN = unknown), `targets`
-        [rows, attributes] what a teacher gave (NaN = nothing): the network learns its probabilities beside the labels
-        (distillation: Hinton, Vinyals, Dean 2015, arXiv:1503.02531).
+        `groups` [rows] says which rows may be ranked against each other, `marks` [rows, tokens] which tokens are
+        marked (NaN = unknown), `targets` [rows, attributes] what a teacher gave (NaN = nothing): the network learns its
+        probabilities beside the labels (distillation: Hinton, Vinyals, Dean 2015, arXiv:1503.02531).
         """
         logits, of_tokens = self.read(input_ids, attention_mask)
         if labels is None or weights is None:
@@ -85,8 +80,6 @@ class Network(nn.Module):
         if self.ranked and groups is not None:
             chosen = list(self.ranked)
             loss = loss + self.rank_weight * rank_loss(logits[:, chosen], labels[:, chosen], weights, groups)
-        if self.link and groups is not None:
-            loss = loss + self.link_weight * self.link.loss(logits, labels, weights, groups)
         if of_tokens is not None and marks is not None:
             loss = loss + self.mark_weight * mark_loss(of_tokens, marks, weights)
         if targets is not None:

@@ -126,9 +126,6 @@ class Train(Part):
     )
     rank_weight: float = Field(1.0, gt=0.0, le=100.0, description="factor on the loss of those pairs")
 
-    any_of_weight: float = Field(
-        0.0, ge=0.0, le=100.0, description="factor on the loss of labels that stand for one of several attributes"
-    )
     mark_weight: float = Field(
         1.0, ge=0.0, le=100.0, description="factor on the loss of the head that marks words, where rows are marked"
     )

@@ -32,7 +32,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from training import anyof, corpus, curves, lineage, logistic, network, pretrain, record, teach
+from training import corpus, curves, lineage, logistic, network, pretrain, record, teach
 from training.augment import augment
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus, Span
@@ -292,9 +292,6 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     model.ranked = tuple(attributes.index(name) for name in settings.rank if name in attributes)
     model.rank_weight, model.mark_weight = settings.rank_weight, settings.mark_weight
     model.teacher_weight = settings.teacher_weight
-    if settings.any_of_weight:
-        model.link = anyof.link(rows.sources, encoded.labels, attributes, encoded.groups)
-        model.link_weight = settings.any_of_weight
     if settings.length_unit == "characters":
         model.sizes.copy_(characters(tokenizer, len(model.sizes)))
     model.prior.copy_(length_prior(encoded, attributes, settings.length_prior, model.sizes))

@@ -8,7 +8,6 @@ from typing import Any
 
 from labels.sources.licences import CC0, CC_BY_NC_SA, TREATED_AS_NC
 from labels.sources.source import (
-    AnyOf,
     Hub,
     Marks,
     RuleError,
@@ -90,9 +89,6 @@ def complement(attribute: str, column: str, top: float) -> Target:
     return derived(attribute, (column,), read, how)
 
 
-# The six attributes of Unhealthy Comments.
-UNHEALTHY = ("antagonistic", "condescending", "dismissive", "hostile", "sarcastic", "unfair_generalisation")
-
 NEWS = (
     Source(
         name="civil_comments",
@@ -168,8 +164,7 @@ NEWS = (
         citation="Price et al. (2020), as above.",
         licence=CC_BY_NC_SA,
         targets=(complement("incivility", "healthy", 1),),
-        any_of=AnyOf("incivility", UNHEALTHY),
-        unknown="which kind of unhealthiness: the six attributes are not given here, only that there is one of them",
+        unknown="which kind of unhealthiness: the six attributes are not given here",
     ),
     Source(
         name="toxic_spans_annotated",

@@ -47,16 +47,6 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class AnyOf:
-    """What a label tells of attributes that a source does not name: a row that has `whole` has most likely one of
-    `parts` at least, and a row that has not has none.
-    """
-
-    whole: str
-    parts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Hub:
     """The original on a model hub: dataset name, split, text column and its own targets."""
 
@@ -74,8 +64,7 @@ class Source:
     thread): such rows never straddle two splits. `natural` says whether a row belongs to a plain
     random sample, so that rates measured on it mean something; None: the whole set counts as one.
     `weight` is a column with a factor on each row's loss. `home` is where its authors publish it, if we know. `marks`
-    reads the words that annotators marked. `any_of` is what a label tells of attributes without a label of their own.
-    `left_out` gives the reason for a set that is known but not used.
+    reads the words that annotators marked. `left_out` gives the reason for a set that is known but not used.
     """
 
     name: str
@@ -93,7 +82,6 @@ class Source:
     home: str | None = None
     weight: str | None = None
     marks: Marks | None = None
-    any_of: AnyOf | None = None
     optional: frozenset[str] = field(default_factory=frozenset)
 
     @property

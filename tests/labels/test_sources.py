@@ -112,9 +112,6 @@ def test_entry_is_complete(name: str) -> None:
         assert said.strip()
     # What is used has targets; what is not says why.
     assert bool(source.targets or source.marks) != bool(source.left_out)
-    if source.any_of:
-        assert source.any_of.whole in source.attributes
-        assert set(source.any_of.parts) <= set(taxonomy.load().names) - set(source.attributes)
     targets = source.targets + (source.hub.targets if source.hub else ())
     assert {target.attribute for target in targets} <= set(taxonomy.load().names)
     assert all(target.how and target.columns for target in targets)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
-from training.anyof import Link
 from training.network import Network, Output, freeze, inherit, mark_loss, masked_loss, rank_loss, restore, save
 
 ATTRIBUTES = ("incivility", "constructive", "threat")
@@ -201,19 +200,6 @@ def test_network_ranks_only_what_it_is_told_to(network: Network) -> None:
     output = network(**given, groups=torch.zeros(2))
     pairs = rank_loss(output.logits[:, [1]], given["labels"][:, [1]], given["weights"], torch.zeros(2))
     torch.testing.assert_close(output.loss, plain + 2.0 * pairs)
-
-
-def test_a_label_that_stands_for_several_attributes_adds_its_loss(network: Network) -> None:
-    ids = torch.tensor([[1, 2, 3], [4, 5, 6]])
-    labels = torch.tensor([[1.0, UNKNOWN, UNKNOWN], [0.0, UNKNOWN, UNKNOWN]])
-    given = {"labels": labels, "weights": torch.ones(2), "groups": torch.zeros(2)}
-    plain = network(ids, torch.ones_like(ids), **given).loss
-    network.link_weight = 0.5
-    network.link = Link(0, (1, 2), torch.tensor([0.8, 0.6]), 0.1, torch.tensor([0]))
-    output = network(ids, torch.ones_like(ids), **given)
-    torch.testing.assert_close(
-        output.loss, plain + 0.5 * network.link.loss(output.logits, labels, torch.ones(2), torch.zeros(2))
-    )
 
 
 def test_heads_are_inherited_by_name(network: Network, tmp_path: Path) -> None:
