@@ -5,8 +5,8 @@
 Starts `evenhand serve` with a database of its own and without the cache, so that each request is an inference. The
 scorer is measured while the service is idle, before each round of loads, since machines that are shared change their
 speed within a minute; with batches on all cores at once, the faster way for it. The load comes from another process
-(benchmarks/load.py) on the same cores, with real-time priority if the system grants it; its share of the processor is in
-the table. EVENHAND_… settings reach the service.
+(benchmarks/load.py) on the same cores, with real-time priority if the system grants it; its share of the processor is
+in the table. EVENHAND_… settings reach the service.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ def measure(seconds: float, clients: int, *generator: str) -> tuple[list[Bar], d
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=10, help="length of each of the three loads, all rounds together")
+    parser.add_argument("--seconds", type=float, default=10, help="length of each load, all rounds together")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--ordinary", action="store_true", help="no real-time priority for the load generator")
     parser.add_argument("--json", type=Path, help="write the record of the run there")
