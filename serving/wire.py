@@ -55,7 +55,6 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._watching: set[Callable[[], None]] = set()
         self._offered = 0
-        self._read = False  # whether the head of the request under way is
         self._told = False  # whether the parser made something of the piece that is being read
         self._kept = 0  # bytes since then: of an unfinished head, or of what may follow a body in chunks
 
@@ -66,7 +65,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         super().on_message_begin()
-        self._read, self._told = False, True
+        self._told = True
         self.scope["extensions"] = cast(Any, {WATCH: self.watch})
 
     def data_received(self, data: bytes) -> None:
@@ -111,14 +110,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        self._read = self._told = True
+        self._told = True
         if not self._offers():
             super().on_headers_complete()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser. What comes after a body is no header of the request: RFC 9110, 6.5.1."""
-        if not self._read:
-            super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
