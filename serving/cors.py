@@ -18,6 +18,7 @@ class BrowserCalls:
             allow_origins=["*"],
             allow_methods=["GET", "POST", "OPTIONS"],
             allow_headers=["*"],
+            allow_private_network=True,  # a moderation service stands on the publisher's own network
             expose_headers=["Retry-After", "X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining"],
             max_age=86400,
         )

@@ -340,7 +340,7 @@ class Engine:
                 took = time.perf_counter() - began
                 self._metrics.batch([began - item.since for item in batch], took, scores)
                 done.append(partial(self._deliver, loaded, batch, scores, took))
-            except Exception as error:  # whatever the runtime raises, the callers must learn of it
+            except BaseException as error:  # whatever the runtime raises, also a panic of Rust: the callers must learn
                 done.append(partial(self._fail, batch, type(error).__name__))
             texts += len(batch)
             if texts >= HANDED_OVER or len(self._queue) < PRESSED:
@@ -386,7 +386,7 @@ class Engine:
                     left -= len(item.text)
         if loaded is None or not new:
             return
-        with suppress(Exception):  # then it fails again where it is scored, and the callers learn of it
+        with suppress(BaseException):  # then it fails again where it is scored, and the callers learn of it
             for item, tokens in zip(new, loaded.scorer.encode([item.text for item in new]), strict=True):
                 item.tokens, item.of, item.size = tokens, loaded, len(tokens) + SPECIAL_TOKENS
 

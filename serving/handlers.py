@@ -28,7 +28,7 @@ def answer(request: HTTPConnection, error: ApiError) -> Response:
     return dialect.response(content, status, headers=headers)
 
 
-def failed(request: HTTPConnection, error: Exception) -> Response:
+def failed(request: HTTPConnection, error: BaseException) -> Response:
     """The answer to one of KNOWN, or to a failure that nobody foresaw."""
     match error:
         case ApiError():

@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving import dialects
+from serving import compression, dialects
 from serving.errors import ApiError
 from serving.handlers import answer, failed
 from serving.metrics import Metrics
@@ -47,8 +47,8 @@ PAGES = (
 
 class Requests:
     """Gives each request an id (the caller's `X-Request-ID` if it is well-formed) and echoes it; answers 413
-    to a body over `max_body_bytes` and 431 to headers over `max_header_bytes`; ends the work when the
-    client goes away; counts; and logs method, path, status and milliseconds.
+    to a body over `max_body_bytes`, decoded or not, and 431 to headers over `max_header_bytes`; decodes a body that is
+    compressed; ends the work when the client goes away; counts; and logs method, path, status and milliseconds.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int, max_header_bytes: int) -> None:
@@ -68,6 +68,7 @@ class Requests:
         scope.setdefault("state", {})["request_id"] = request_id
         length = headers.get(b"content-length", b"")
         declared = int(length) if length.isdigit() else 0
+        encoding = headers.get(b"content-encoding", b"")
         began, status, received = time.perf_counter(), 0, 0
         dialect = dialects.of(scope["path"])
         extra = PAGES if scope["path"].startswith(("/docs", "/static")) else SECURITY
@@ -76,6 +77,7 @@ class Requests:
         assert work
         watch = scope.get("extensions", {}).get(WATCH)  # only this project's own server has it
         rest: Callable[[], None] | None = None
+        coded: compression.Plain | None = None
         gone = False
 
         def left() -> None:
@@ -85,13 +87,17 @@ class Requests:
             work.cancel()
 
         async def bounded() -> Message:
-            nonlocal received, gone, rest
+            nonlocal received, gone, rest, coded
+            # What is raised here is raised where the application reads, so that it answers in its own error shape.
             if declared > self.max_body_bytes:
                 raise self._too_large()
             message = await receive()
+            if encoding and message["type"] == "http.request":
+                coded = coded or compression.body(encoding, self.max_body_bytes)
+                piece = coded.decode(message.get("body", b""), last=not message.get("more_body", False))
+                message = {**message, "body": piece}
             received += len(message.get("body", b""))
             if received > self.max_body_bytes:
-                # Raised where the application reads, so that it answers in its own error shape.
                 raise self._too_large()
             if message["type"] == "http.disconnect":
                 gone = True
@@ -126,7 +132,9 @@ class Requests:
                 raise  # the server itself stops
         except ClientDisconnect:
             pass
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a library in Rust that panics raises no Exception
             # Caught here and not passed on: the server would log the message, which could quote a comment.
             LOG.error("unexpected error", type=type(error).__name__, request_id=request_id)
             if not status:

@@ -100,7 +100,7 @@ def complaint(error: ValidationError, content: Any) -> ApiError:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place: list[int | str] = []
     for part in first["loc"]:
-        if isinstance(content, dict):
+        if isinstance(content, dict) and (part in content or first["type"] == "missing"):
             place.append(part)
             content = content.get(part)
         elif isinstance(content, list) and isinstance(part, int):

@@ -45,7 +45,7 @@ class TextPart(BaseModel):
 def _form(given: Any) -> str:
     """Which form of `input` is meant, so that a complaint is about that one."""
     if not isinstance(given, list):
-        return "text"
+        return "one text"
     return "parts" if any(isinstance(one, dict) for one in given) else "texts"
 
 
@@ -55,7 +55,7 @@ class ModerationRequest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     input: Annotated[
-        Annotated[str, Tag("text")]
+        Annotated[str, Tag("one text")]
         | Annotated[list[str], Field(min_length=1, max_length=MAX_COMMENTS), Tag("texts")]
         | Annotated[list[TextPart], Field(min_length=1, max_length=MAX_COMMENTS), Tag("parts")],
         Discriminator(_form),
@@ -153,9 +153,10 @@ def _texts(message: ModerationRequest) -> list[str]:
         texts = [str(one) for one in given]
     else:
         texts = ["\n".join(one.text for one in given if isinstance(one, TextPart))]
+    several = isinstance(given, list) and isinstance(given[0], str)  # parts are too long together
     for number, text in enumerate(texts):
         if rule := too_long(text):
-            field = "input" if isinstance(given, str) else f"input.{number}"
+            field = f"input.{number}" if several else "input"
             raise ApiError(422, "text_too_long", f"{field}: {rule}", field)
     return texts
 

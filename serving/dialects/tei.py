@@ -23,12 +23,15 @@ Pair = Annotated[list[str], Field(min_length=1, max_length=2)]
 
 def _form(given: Any) -> str:
     """Which form of `inputs` is meant, so that a complaint is about that one."""
-    return "several" if isinstance(given, list) else "one"
+    if not isinstance(given, list):
+        return "one"
+    return "pair" if given and isinstance(given[0], str) else "batch"
 
 
 class PredictRequest(BaseModel):
     """A text; a pair of texts, which are scored as one; or a batch, each item a list of one or two texts.
 
+    A flat list of more is refused, as it is there: taken for a batch, its last two would one day be a pair.
     Long texts are read in windows, so `truncate` only cuts what is over the limit of a comment.
     """
 
@@ -36,7 +39,8 @@ class PredictRequest(BaseModel):
 
     inputs: Annotated[
         Annotated[str, Tag("one")]
-        | Annotated[list[str | Pair], Field(min_length=1, max_length=MAX_COMMENTS), Tag("several")],
+        | Annotated[Pair, Tag("pair")]
+        | Annotated[list[Pair], Field(min_length=1, max_length=MAX_COMMENTS), Tag("batch")],
         Discriminator(_form),
     ]
     raw_scores: bool = False
@@ -139,12 +143,12 @@ async def info(request: Request) -> Info:
 
 
 def _texts(message: PredictRequest) -> tuple[bool, list[str]]:
-    """Whether one text was asked for, and the texts. A flat list of two is a pair, not a batch.
+    """Whether one text was asked for, and the texts.
 
     Raises ApiError.
     """
     given = message.inputs
-    single = isinstance(given, str) or (all(isinstance(one, str) for one in given) and len(given) <= 2)
+    single = _form(given) != "batch"
     items: list[Any] = [given] if single else list(given)
     texts = [one if isinstance(one, str) else "\n".join(one) for one in items]
     if message.truncate:

@@ -98,13 +98,13 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 
 @pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Callable[[], None]]:
+def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], None]]:
     """Breaks the runtime when called; what it returns mends it."""
 
-    def fail(*arguments: Any, **named: Any) -> Any:
-        raise RuntimeError(f"the runtime quotes its input: {arguments}")
+    def break_(kind: type[BaseException] = RuntimeError) -> Callable[[], None]:
+        def fail(*arguments: Any, **named: Any) -> Any:
+            raise kind(f"the runtime quotes its input: {arguments}")
 
-    def break_() -> Callable[[], None]:
         context = pytest.MonkeyPatch()
         context.setattr(onnxruntime.InferenceSession, "run", fail)
         return context.undo
@@ -256,13 +256,18 @@ def test_what_nobody_waits_for_is_not_scored(gate: Gate) -> None:
     run()
 
 
+class Panic(BaseException):
+    """As libraries in Rust panic."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, Panic])
 def test_a_failed_inference_is_told_counted_and_got_over(
-    broken: Callable[[], Callable[[], None]], capsys: pytest.CaptureFixture[str]
+    kind: type[BaseException], broken: Callable[..., Callable[[], None]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     @within_time
     async def run() -> None:
         async with started(cache=0) as (asked, metrics):
-            mend = broken()
+            mend = broken(kind)
             try:
                 with pytest.raises(InferenceError) as failure:
                     await asked.score(["Zanzibar-marmalade-7752"])
@@ -280,7 +285,7 @@ def test_a_failed_inference_is_told_counted_and_got_over(
 
     run()
     printed = capsys.readouterr()
-    assert "RuntimeError" in printed.out + printed.err
+    assert kind.__name__ in printed.out + printed.err
     assert "quotes" not in printed.out + printed.err
 
 

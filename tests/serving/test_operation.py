@@ -236,12 +236,28 @@ def test_every_answer_has_the_security_headers(
     assert "server" not in answer.headers
 
 
-def test_an_unexpected_failure_has_them_too(tmp_path: Path) -> None:
+class Panic(BaseException):
+    """As libraries in Rust panic."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, Panic])
+def test_an_unexpected_failure_has_them_too(
+    kind: type[BaseException], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            raise kind("a comment")
+
     app = create_app(Settings(database_url=databases.fresh(tmp_path)))
-    app.state.service = None
-    answer = TestClient(app).get("/v1/attributes")
-    assert answer.status_code == 500
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    app.state.service = Failing()
+    client = TestClient(app)
+    for answer in (client.get("/v1/attributes"), client.post(ANALYZE, content=b"{}")):
+        assert answer.status_code == 500
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-request-id"] in answer.text
+    printed = capsys.readouterr()
+    assert kind.__name__ in printed.out + printed.err
+    assert "a comment" not in printed.out + printed.err
 
 
 def test_headers_over_the_limit_are_refused_in_the_dialects_shape(own: Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from typing import Any
 
@@ -34,6 +35,7 @@ SUGGEST_EXAMPLE: dict[str, Any] = EXAMPLE | {
 JSON = "application/json; charset=UTF-8"  # as Google labels it
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once
 AT_ONCE = 64  # parts of one batch that are in the engine at a time
+SPANNED = re.compile(rb"span_?annotations", re.IGNORECASE)
 
 router = APIRouter(route_class=ByHand, tags=["perspective"])
 
@@ -78,14 +80,19 @@ async def discovery_document(request: Request) -> Response:
 async def batch_of_calls(request: Request) -> Response:
     """Answers several calls at once, each with its own status."""
     parts = batch.read(request.headers.get("content-type", ""), await request.body())
-    limit = asyncio.Semaphore(AT_ONCE)
+    # A batch must not fill the queue and then be refused by it. A part with spans is as many texts as it has sentences,
+    # which is all that one request may have in the queue: such parts go one after the other.
+    spanned = any(SPANNED.search(part.body) for part in parts)
+    limit = asyncio.Semaphore(1 if spanned else max(1, min(AT_ONCE, service.of(request).settings.queue // 2)))
 
     async def answer(part: batch.Part) -> tuple[batch.Part, int, dict[str, Any], dict[str, str]]:
+        # Under a prefix, which a proxy takes off the request's path, clients write it into the parts all the same.
+        path = next((path for path in (ANALYZE, SUGGEST) if part.path.endswith(path)), None)
         async with limit:
             try:
-                if part.method != "POST" or part.path not in (ANALYZE, SUGGEST):
+                if part.method != "POST" or path is None:
                     raise ApiError(404, "not_found", f"A batch answers POST {ANALYZE} and {SUGGEST}.")
-                return part, 200, await _call(request, part.path, part.body, part.query.get("key")), {}
+                return part, 200, await _call(request, path, part.body, part.query.get("key")), {}
             except ApiError as error:
                 known = error
             except EngineError as error:

@@ -28,7 +28,7 @@ def _none(value: Any) -> Any:
 
 
 def _left_out(value: Any) -> Any:
-    """PHP's empty list for a message that may be missing."""
+    """An empty list is a list that is not there, as in proto-JSON, and PHP's empty message."""
     return None if value == [] else value
 
 
@@ -48,15 +48,15 @@ class TextEntry(Message):
 class ArticleAndParent(Message):
     """What the comment answers."""
 
-    article: TextEntry | None = None
-    parent_comment: TextEntry | None = None
+    article: Annotated[TextEntry | None, BeforeValidator(_left_out)] = None
+    parent_comment: Annotated[TextEntry | None, BeforeValidator(_left_out)] = None
 
 
 class Context(Message):
     """Either `entries` or `articleAndParentComment`. The present model does not read it."""
 
-    entries: list[TextEntry] | None = None
-    article_and_parent_comment: ArticleAndParent | None = None
+    entries: Annotated[list[TextEntry] | None, BeforeValidator(_left_out)] = None
+    article_and_parent_comment: Annotated[ArticleAndParent | None, BeforeValidator(_left_out)] = None
 
 
 class AttributeParameters(Message):
@@ -124,9 +124,9 @@ class AnalyzeCommentResponse(Message):
 
 
 class SuggestedScore(Message):
-    """A score as a client gives it."""
+    """A score as a client gives it; 0 is left out by those that write proto-JSON, as Go's does."""
 
-    value: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    value: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     type: str | None = None
 
 

@@ -34,8 +34,7 @@ def sentences(text: str) -> list[Span]:
 
     At most MOST: neighbours are joined where there are more. The whole text where it has no sentence.
     """
-    # A lone surrogate is no character to the splitter; its stand-in is as long.
-    pieces = sentencex.segment("en", "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text))
+    pieces = sentencex.segment("en", text if text.isascii() else "".join(map(_read, text)))
     step = -(-len(pieces) // MOST) or 1
     found: list[Span] = []
     at = position = 0
@@ -49,3 +48,13 @@ def sentences(text: str) -> list[Span]:
         at += length
         position += utf16(piece)
     return found or [whole(text)]
+
+
+def _read(character: str) -> str:
+    """What the splitter, which panics over some, may read in place of a character; as long in UTF-16.
+
+    A lone surrogate is no character to it. It takes every white space to be one byte long before a full stop.
+    """
+    if "\ud800" <= character <= "\udfff":
+        return "\ufffd"
+    return " " if character.isspace() and not character.isascii() else character

@@ -16,7 +16,7 @@ RUDE, KIND = "What a stupid clown you are.", "Thank you, I did not know that."
 GERMAN = "Das ist wirklich eine sehr schöne Geschichte, und ich habe sie meiner ganzen Familie vorgelesen."
 KOREAN = "이 기사는 정말 훌륭하고 저는 기자님의 의견에 전적으로 동의합니다."
 ANALYZER = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
-FAILURES = (400, 401, 403, 404, 405, 413, 422, 429, 431, 503, 504)
+FAILURES = (400, 401, 403, 404, 405, 413, 415, 422, 429, 431, 503, 504)
 
 
 def comment(text: str = RUDE, *attributes: str, **more: Any) -> dict[str, Any]:

@@ -125,6 +125,10 @@ def test_d_null_and_phps_empty_list_are_left_out_members(server: Server) -> None
         assert analyzed(server, comment(KIND, context=empty)) == analyzed(server, comment(KIND))
         said = suggestion(KIND, doNotStore=True, context=empty)
         assert post(server, SUGGEST, said).status_code == 200
+    parents = {"article": {"text": "A."}, "parentComment": []}
+    contexts: list[Any] = [{"entries": [], "articleAndParentComment": parents}, {"articleAndParentComment": []}]
+    for context in contexts:
+        assert analyzed(server, comment(KIND, context=context)) == analyzed(server, comment(KIND))
     said["attributeScores"]["TOXICITY"]["spanScores"] = None
     assert post(server, SUGGEST, said).status_code == 200
     said["attributeScores"]["TOXICITY"] = None
@@ -204,6 +208,10 @@ def test_m_a_page_elsewhere_may_call(server: Server) -> None:
     assert allowed.status_code == 200
     assert "POST" in allowed.headers["access-control-allow-methods"]
     assert "content-type" in allowed.headers["access-control-allow-headers"].lower()
+    inside = requests.options(
+        f"{server.url}{ANALYZE}", headers=asked | {"Access-Control-Request-Private-Network": "true"}, timeout=60
+    )
+    assert (inside.status_code, inside.headers["access-control-allow-private-network"]) == (200, "true")
     for body, status in ((comment(), 200), ({}, 400)):
         response = post(server, ANALYZE, body, Origin="https://news.example")
         assert (response.status_code, response.headers["access-control-allow-origin"]) == (status, "*")
@@ -228,10 +236,37 @@ def test_n_a_batch_whose_ids_are_whole_comments(server: Server) -> None:
         for text in texts:
             batch.add(client.comments().analyze(body=comment(text, spanAnnotations=True)), request_id=quote(text))
         batch.execute()
-    # One sentence in batches of several shapes: its scores may differ in the last of eight digits.
+    # One sentence in inferences of several shapes: its scores may differ in the last of eight digits.
     assert rounded(answers) == rounded(
         {quote(text): analyzed(server, comment(text, spanAnnotations=True)) for text in texts}
     )
+
+
+def test_n_a_batch_with_spans_does_not_fill_the_queue_for_itself(server: Server) -> None:
+    """A hundred comments of ten sentences are four times as many texts as may wait."""
+    answers: list[Any] = []
+    with google(server.url) as client:
+        batch = client.new_batch_http_request(callback=lambda _, answer, error: answers.append(error or answer))
+        for number in range(100):
+            text = "".join(f"This is sentence {number} of {place}. " for place in range(10))
+            batch.add(client.comments().analyze(body=comment(text, spanAnnotations=True)))
+        batch.execute()
+    assert [len(answer["attributeScores"]["TOXICITY"]["spanScores"]) for answer in answers] == [10] * 100
+
+
+def test_n_a_batch_under_the_prefix_of_a_proxy(server: Server) -> None:
+    """The client writes the prefix into each part, where no proxy takes it off."""
+    answers: list[Any] = []
+    with google(server.url) as client:
+        batch = client.new_batch_http_request(callback=lambda _, answer, error: answers.append(error or answer))
+        for call in (client.comments().analyze(body=comment()), client.comments().suggestscore(body=suggestion())):
+            call.uri = call.uri.replace("/v1alpha1/", "/prefix/v1alpha1/")
+            batch.add(call)
+        batch.execute()
+    assert [set(answer) & {"attributeScores", "requestedLanguages"} for answer in answers] == [
+        {"attributeScores"},
+        {"requestedLanguages"},
+    ]
 
 
 def test_o_a_hundred_calls_as_coral_makes_them_stay_below_its_timeout(server: Server) -> None:

@@ -58,7 +58,9 @@ def test_several_texts_and_parts_of_one(client: openai.OpenAI) -> None:
         ([], "input", "invalid_request"),
         (7, "input", "invalid_request"),
         (["x"] * 1001, "input", "invalid_request"),
+        ({"type": "text", "text": "x"}, "input", "invalid_request"),
         ("x" * 20_481, "input", "text_too_long"),
+        ([{"type": "text", "text": "x" * 16_000}] * 2, "input", "text_too_long"),
         (["x", "x" * 20_481], "input.1", "text_too_long"),
     ],
 )  # fmt: skip

@@ -30,6 +30,7 @@ POSTS = {
 # Emoji of one to many code points, combining marks, half emoji, scripts without spaces, odd white space.
 EMOJI = ["🤡", "👍🏽", "👩\u200d👧", "e\u0301", "\ud83d", "\udc4d"]
 PIECES = [*EMOJI, "한국어. ", "你好。", "Mr. ", "No! ", "Well… ", "\n\n", "\u2028", "\u200b", "\x00", "\t"]
+PIECES += ["plan B\u00a0.", "C\u3000", "\u2003."]  # white space over which the splitter panicked
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=8), max_size=40).map("".join)
 SENDABLE = st.lists(st.sampled_from(PIECES) | st.text(max_size=8), min_size=1, max_size=30).map("".join)
 JSONS = st.recursive(
@@ -58,7 +59,7 @@ GOOD: dict[str, Any] = {
     SUGGEST: suggestion("A 🤡. B.", **COMMON, doNotStore=False) | {"attributeScores": {"TOXICITY": LABELS}},
     "/v1/moderations": {"input": [{"type": "text", "text": "Well."}], "model": "m"},
     "/predict": {
-        "inputs": [["Well.", "So."], "Then."],
+        "inputs": [["Well.", "So."], ["Then."]],
         "raw_scores": True,
         "truncate": True,
         "truncation_direction": "left",
