@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,6 +14,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import (
     JSON,
@@ -33,9 +35,12 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as BusyWriters
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
+VARIABLE = "EVENHAND_DATABASE_URL"
 MIGRATIONS = Path(__file__).parent / "migrations"
+LARGEST = 2**31 - 1  # number that a column of type Integer holds
 LONGEST_WAIT = 10.0  # seconds that a writer waits for others
-FORGET_TRIES = 3  # of LONGEST_WAIT seconds each
+FORGET_WAIT = 30.0  # seconds that `Store.forget` waits for readers of the old state, which hold the log
+FORGET_TRY = 0.2  # of these, at a time in which nobody can write
 
 
 class StoreError(ValueError):
@@ -117,9 +122,10 @@ class Store:
             self._turns = Turns()
             self._guard, self._forgetting = threading.Lock(), threading.Lock()
             self._asked = self._forgotten = 0  # numbers of calls of `forget`
-        except (ArgumentError, ImportError) as error:
-            raise StoreError(f"database_url: no database can be opened by it ({type(error).__name__})") from None
-        self.shown = parsed.render_as_string(hide_password=True)
+        except (ArgumentError, ImportError, ValueError) as error:  # a ValueError may quote a piece of the password
+            expected = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+            raise StoreError(f"{VARIABLE}: expected {expected} ({type(error).__name__})") from None
+        self.shown = parsed.difference_update_query(["password"]).render_as_string(hide_password=True)
         self.session: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _sqlite)
@@ -160,13 +166,16 @@ class Store:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except (SQLAlchemyError, CommandError, OSError) as error:
-            raise StoreError(f"database_url: {self.shown}: {getattr(error, 'orig', None) or error}") from None
+            newer = isinstance(error.__cause__, ResolutionError)
+            why = "a newer evenhand made it; run that one" if newer else getattr(error, "orig", None) or error
+            raise StoreError(f"{VARIABLE}: {self.shown}: {why}") from None
 
     def forget(self) -> None:
         """Rewrites SQLite's file, so that nothing is left in it of what was erased: neither in free pages, nor in the
         gaps of others, nor in the log. Writers wait meanwhile. One run does for all who asked before it began.
 
-        PostgreSQL's own vacuum sees to that in its time. Raises SQLAlchemyError; then it is `owed`.
+        PostgreSQL's own vacuum sees to that in its time. Raises SQLAlchemyError, also if another program has read the
+        database all through FORGET_WAIT; then it is `owed`.
         """
         if not self.one_writer:
             return
@@ -178,19 +187,34 @@ class Store:
                 return
             with self._turn():
                 served = self._asked
-                connection = self.engine.raw_connection()
-                try:
-                    cursor = connection.cursor()
-                    cursor.execute("VACUUM")
-                    for _ in range(FORGET_TRIES):  # readers of the old state hold the log open
-                        if cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
-                            break
-                    cursor.close()
-                except sqlite3.Error as error:  # the driver's own, as no layer is in between
-                    raise OperationalError("VACUUM", None, error) from None
-                finally:
-                    connection.close()
+                self._pragma("VACUUM")
+            end = time.monotonic() + FORGET_WAIT
+            while not self._truncated():
+                if time.monotonic() > end:
+                    raise BusyWriters("another program reads, and keeps what was erased in the database's log")
+                time.sleep(FORGET_TRY)  # in which others write
             self._forgotten = served
+
+    def _truncated(self) -> bool:
+        """Whether SQLite's log could be emptied."""
+        with self._turn():
+            return bool(self._pragma("PRAGMA wal_checkpoint(TRUNCATE)", FORGET_TRY)[0] == 0)
+
+    def _pragma(self, statement: str, wait: float = LONGEST_WAIT) -> Any:
+        """The first row of what SQLite does outside a transaction; it waits for others for so many seconds."""
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={wait * 1000:.0f}")
+            found = cursor.execute(statement).fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={LONGEST_WAIT * 1000:.0f}")
+            cursor.close()
+        except sqlite3.Error as error:  # the driver's own, as no layer is in between
+            connection.invalidate()  # it waits for another time than others do
+            raise OperationalError(statement, None, error) from None
+        finally:
+            connection.close()
+        return found
 
     @property
     def owed(self) -> bool:

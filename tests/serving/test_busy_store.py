@@ -6,8 +6,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import httpx2 as httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError, TimeoutError
 
 from serving import store as stores
 from serving.api import create_app
@@ -163,3 +165,29 @@ def test_a_file_that_cannot_be_rewritten_is_rewritten_later(store: Store, monkey
     assert forget(store, "retention") == {}  # nothing is old, and what is owed is done
     assert not store.owed
     assert b"77e1b0" not in databases.content(store.engine.url.render_as_string(hide_password=False))
+
+
+def test_a_log_that_another_program_reads_is_not_yet_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not store.one_writer:
+        pytest.skip("PostgreSQL sees to that by itself")
+    world = World.made(store)
+    world.comment("c1", author="person-1f2e", text="my confession 77e1b0")
+    url, numbers = store.engine.url.render_as_string(hide_password=False), count()
+    with closing(sqlite3.connect(store.engine.url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM comments").fetchone()  # as a backup reads, from here on
+        with store.writing() as session:
+            privacy.erase(session, world.site, "author", "person-1f2e", "local")
+        monkeypatch.setattr(stores, "FORGET_WAIT", 2.0)
+        with ThreadPoolExecutor(1) as pool:
+            forgetting = pool.submit(store.forget)
+            while not forgetting.done():
+                world.comment(f"other{next(numbers)}", author="somebody")  # others write meanwhile
+            with pytest.raises(SQLAlchemyError, match="another program reads"):
+                forgetting.result()
+        assert store.owed
+        assert b"77e1b0" in databases.content(url)
+        other.execute("ROLLBACK")
+    store.forget()
+    assert not store.owed
+    assert b"77e1b0" not in databases.content(url)
