@@ -22,7 +22,7 @@ from rich.table import Table
 
 from serving.artifact import Artifact, SpanHead, write_manifest
 from serving.scorer import Scorer
-from training import corpus, logistic, marks, record
+from training import corpus, logistic, marks, record, script
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE, ExportError
 from training.logistic import Line
@@ -180,4 +180,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

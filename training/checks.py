@@ -26,6 +26,7 @@ from labels import checks
 from labels.checks import Case, Expected, Functionality, Suite
 from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
+from training import script
 from training.metrics import auc
 
 Floats = npt.NDArray[np.float32]
@@ -294,4 +295,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

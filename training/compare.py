@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 
 from labels.sources import SOURCES
 from serving.artifact import TOKENIZER, sha256
-from training import baselines, batches, bootstrap, corpus, lineage, network, scoring
+from training import baselines, batches, bootstrap, corpus, lineage, network, scoring, script
 from training.corpus import Corpus
 from training.measure import FEWEST
 from training.metrics import auc, length_bands
@@ -162,4 +162,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

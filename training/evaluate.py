@@ -25,13 +25,13 @@ from labels.sources import SOURCES
 from serving import cpu
 from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
-from training import baselines, bootstrap, corpus, examples, lineage, network, pictures, record, scoring, speed
+from training import baselines, bootstrap, corpus, examples, lineage, network, pictures, record, scoring, script, speed
 from training.bootstrap import Interval
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE
 from training.measure import FEWEST, measure, within_bands
 from training.metrics import length_bands
-from training.recipe import Bar, Evaluate, Recipe, load
+from training.recipe import Bar, Evaluate, Recipe, RecipeError, load
 from training.revive import revived
 from training.scoring import Kept
 from training.settings import Settings
@@ -167,7 +167,8 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
 
     `keep_speed` takes the speed from the results that are in `output` already, if they are of the same model. Of a run
     that `training.revive` made anew there is no fp32 model: how far int8 is from it is taken from those results too.
-    Raises FileNotFoundError that names the step to run first, or says that those results are not there.
+    Raises FileNotFoundError that names the step to run first, or says that those results are not there, RecipeError if
+    there is neither a test row nor an evaluation set.
     """
     data = directory / "data"
     prepared = record.read(data, "prepare")
@@ -186,6 +187,8 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
             "model told: give --output the folder of one"
         )
     found = sets(data, attributes, settings, recipe.seed)
+    if not found:
+        raise RecipeError(f"{recipe.name}: nothing to measure on: there are no test rows and no evaluation sets")
     texts = [text for _, rows in found for text in rows.texts]
     timing = timed(scorer, texts[:1000], before if keep_speed else None)
     train = lineage.seen(directory, attributes, recipe)
@@ -278,4 +281,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

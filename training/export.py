@@ -30,7 +30,7 @@ from labels import taxonomy
 from serving import cpu
 from serving.artifact import MODEL, TOKENIZER, Head, Manifest, SpanHead, sha256, write_manifest
 from serving.scorer import LOGITS, TOKEN_LOGITS
-from training import corpus, int8, network, record
+from training import corpus, int8, network, record, script
 from training.network import MARKED, Network
 from training.recipe import Recipe, load
 from training.settings import Settings
@@ -210,4 +210,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

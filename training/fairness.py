@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from labels.identities import COLUMNS, MENTIONS
-from training import bootstrap
+from training import bootstrap, script
 from training.bootstrap import Interval
 from training.exam import Exam, ship
 from training.measure import FEWEST
@@ -202,4 +202,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from labels.sources import SOURCES
 from labels.sources.hate import HATE
+from training import script
 from training.exam import Exam, ship
 from training.published import published
 
@@ -140,4 +141,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

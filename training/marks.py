@@ -24,7 +24,7 @@ from rich.table import Table
 from serving.artifact import SpanHead
 from serving.scorer import Scorer
 from serving.spans import Tokens, joined
-from training import bootstrap, corpus, lineage, logistic
+from training import bootstrap, corpus, lineage, logistic, script
 from training.bootstrap import Interval
 from training.corpus import Corpus, Span
 from training.exam import Exam, ExamError, ship
@@ -158,4 +158,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

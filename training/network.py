@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
+from training.recipe import RecipeError
+
 WEIGHTS = "network.safetensors"
 TOKEN_HEAD = "token_head.weight"  # there only in a network that marks words
 MARKED = "toxicity"  # what marked words are evidence of: the sets that mark any mark toxic ones
@@ -152,16 +154,16 @@ def inherit(network: Network, directory: Path, attributes: tuple[str, ...], shar
     `attributes` are those of the saved network, in its order. With a `share` below 1 every weight becomes the
     mean of the saved one, at that share, and the network's own: between a network and what it was fine-tuned
     from, such means often do better than either, and forget less (Wortsman et al. 2022, arXiv:2109.01903).
-    Raises RuntimeError if the encoders differ.
+    Raises RecipeError if the encoders differ, or the attributes are not those of the saved heads.
     """
     saved = load_file(directory / WEIGHTS)
     prefix = "encoder."
     own = network.encoder.state_dict()
     theirs = {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in theirs.items()}:
-        raise RuntimeError(f"{directory} holds another encoder")
+        raise RecipeError(f"{directory} holds another encoder")
     if len(saved["head.bias"]) != len(attributes):
-        raise RuntimeError(f"{directory} has {len(saved['head.bias'])} heads, its corpus {len(attributes)} attributes")
+        raise RecipeError(f"{directory} has {len(saved['head.bias'])} heads, its corpus {len(attributes)} attributes")
     network.encoder.load_state_dict(
         {
             name: torch.lerp(value, theirs[name], share) if value.is_floating_point() else value
@@ -199,13 +201,13 @@ def build(encoder: str, attributes: tuple[str, ...], dropout: float, *, marks: b
 def freeze(network: Network, layers: int) -> None:
     """Keeps the encoder's embeddings and its first `layers` layers as they are: they have no gradient.
 
-    Nothing happens with 0. Raises ValueError if the encoder has fewer layers.
+    Nothing happens with 0. Raises RecipeError if the encoder has fewer layers.
     """
     if not layers:
         return
     stack = max((m for m in network.encoder.modules() if isinstance(m, nn.ModuleList)), key=len)
     if layers > len(stack):
-        raise ValueError(f"frozen_layers: the encoder has {len(stack)} layers, not {layers}")
+        raise RecipeError(f"train.frozen_layers: the encoder has {len(stack)} layers, not {layers}")
     for module in (network.encoder.embeddings, *stack[:layers]):
         assert isinstance(module, nn.Module)
         module.requires_grad_(False)

@@ -26,7 +26,7 @@ from labels.checks import Suite
 from labels.sources import SOURCES, Source
 from labels.sources.reader import Reading, locate, read_file, read_hub
 from serving.text import aligned, normalise
-from training import corpus, lineage, record
+from training import corpus, lineage, record, script, shortage
 from training.corpus import Row, Span
 from training.duplicates import Duplicates
 from training.recipe import Prepare, Recipe, SourceChoice, load
@@ -343,6 +343,7 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
     suite = checks.load()
     kept_out = [*evaluation, *held_back(suite)]
     rows, components = deduplicate(rows, kept_out, plan.near_duplicate, tally)
+    groups = Counter(key.partition(":")[0] for key in set(components))
     splits = split(rows, components, plan.sources, recipe.seed)
     if before:
         separate(splits, before, plan.near_duplicate, tally)
@@ -365,6 +366,7 @@ def prepare(recipe: Recipe, data_dir: Path, directory: Path) -> dict[str, Any]:
         labelled = mine["train"] if not source.evaluation_only else [r for r in evaluation if r.source == name]
         return {
             "rows": tally.read[name],
+            "groups": groups[name],
             **{side: len(part) for side, part in mine.items()},
             "leaked": tally.leaked[name],
             "merged": tally.merged[name],
@@ -403,7 +405,9 @@ def main(
     if results["left_out_by_licence"]:
         console.print(f"left out by licence: {', '.join(results['left_out_by_licence'])}")
     console.print(f"written to {directory}")
+    if message := shortage.empty(recipe, results["sources"]):
+        typer.echo(f"warning: {message}", err=True)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

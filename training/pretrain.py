@@ -33,7 +33,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from serving.artifact import sha256
-from training import corpus, network, record
+from training import corpus, network, record, script, shortage
 from training.batches import plan
 from training.encoder import locate
 from training.progress import Progress, changed, claim, watched
@@ -117,12 +117,14 @@ def pretrain(recipe: Recipe, directory: Path, *, stop_after: int | None = None) 
 
     Returns the results that are also recorded. `stop_after` ends the call after that many steps with a checkpoint, as
     an interruption would. A finished run is not repeated. Raises RecipeError if the recipe has no table `pretrain`, its
-    encoder no mask, or the checkpoints there are of another run, FileNotFoundError if its corpus is not prepared.
+    encoder no mask, a split no rows, or the checkpoints there are of another run, FileNotFoundError if its corpus is
+    not prepared.
     """
     settings = recipe.pretrain
     if settings is None:
         raise RecipeError(f"{recipe.name}: there is no table `pretrain`")
     prepared = record.read(directory / "data", "prepare")
+    shortage.check(recipe, prepared["results"]["sources"], "train", "dev")
     identity = _identity(recipe, prepared["data_fingerprint"])
     if (directory / "pretrain.json").is_file() and stop_after is None:
         finished: dict[str, Any] = record.read(directory, "pretrain")["results"]
@@ -243,4 +245,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

@@ -3,8 +3,8 @@
     python -m training.recalibrate --decisions decisions.jsonl --output ours
     evenhand serve --model ours
 
-Rows have the columns of docs/your-own-data.md (text, decision, attributes by name), and optionally `weight`, a number
-above 0: of a sample that holds every rejected comment and one accepted comment in ten, the accepted ones count 10.
+Rows have the columns of docs/your-own-data.md (text, decision, attributes by name). Their `weight` must be above 0: of
+a sample that holds every rejected comment and one accepted comment in ten, the accepted ones count 10.
 
 A site's base rate differs from that of the data a model was calibrated on. If nothing else differs, the right scores
 are the old ones with a constant added to their log-odds (Saerens, Latinne, Decaestecker 2002: Adjusting the Outputs of
@@ -14,8 +14,9 @@ fitted. From MANY on, the slope is too (Platt 1999), since house rules differ as
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,12 +27,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from labels.sources import SOURCES, RuleError
-from labels.sources.reader import READERS, RowError, read_file
-from labels.sources.source import number
+from labels.sources import SOURCES
+from labels.sources.reader import RowError, read_file
 from serving.artifact import Artifact, Head, write_manifest
 from serving.scorer import Scorer
-from training import logistic, scoring
+from training import logistic, scoring, script
 from training.logistic import Line
 from training.metrics import calibration_error
 
@@ -39,7 +39,6 @@ Floats = npt.NDArray[np.floating]
 
 FEW, MANY = 10, 100  # decisions of the rarer kind from which on the intercept, and the slope too, is fitted
 FOLDS = 5
-HEAVIEST = 1e6
 
 
 class RecalibrationError(ValueError):
@@ -73,28 +72,16 @@ class Refit:
 
 def read(path: Path, attributes: Sequence[str]) -> Decisions:
     """The rows of a file that have a label of some attribute. Raises SourceError or RowError naming row and column."""
-    weights = dict(_weights(path))
-    texts, counts, labels = [], [], []
+    texts, weights, labels = [], [], []
     for item in read_file(SOURCES["publisher"], path):
+        if item.weight == 0:
+            raise RowError(path.name, item.row, "weight", "expected a number above 0")
         if any(name in item.labels for name in attributes):
             texts.append(item.text)
-            counts.append(weights[item.row])
+            weights.append(item.weight)
             labels.append([item.labels.get(name, np.nan) for name in attributes])
     table = np.array(labels, np.float64).reshape(len(texts), len(attributes))
-    return Decisions(texts, {name: table[:, n] for n, name in enumerate(attributes)}, np.array(counts, np.float64))
-
-
-def _weights(path: Path) -> Iterable[tuple[int, float]]:
-    for row, cells in READERS[path.suffix](path):
-        if isinstance(cells, RuleError):
-            raise RowError(path.name, row, cells.column, cells.rule)
-        try:
-            value = number(cells, "weight", 0.0, HEAVIEST)
-        except RuleError as error:
-            raise RowError(path.name, row, error.column, error.rule) from None
-        if value == 0:
-            raise RowError(path.name, row, "weight", "expected a number above 0")
-        yield row, 1.0 if value is None else value
+    return Decisions(texts, {name: table[:, n] for n, name in enumerate(attributes)}, np.array(weights, np.float64))
 
 
 def line(logits: Floats, labels: Floats, weights: Floats, old: Line) -> tuple[Line, str] | None:
@@ -143,7 +130,7 @@ def refits(scorer: Scorer, decisions: Decisions) -> dict[str, Refit | None]:
 
 
 def write(artifact: Artifact, found: Mapping[str, Refit | None], output: Path) -> Artifact:
-    """A copy of the artifact in `output`, with the new lines in its manifest; its version says so.
+    """A copy of the artifact in `output`, with the new lines in its manifest; its version ends in a digest of them.
 
     Raises RecalibrationError if `output` exists.
     """
@@ -155,7 +142,7 @@ def write(artifact: Artifact, found: Mapping[str, Refit | None], output: Path) -
     shutil.copytree(artifact.path, partial)
     manifest = artifact.manifest
     heads = tuple(_head(head, found.get(head.name)) for head in manifest.attributes)
-    version = manifest.version.partition("+")[0] + "+recalibrated"
+    version = f"{manifest.version.partition('+')[0]}+recalibrated.{_digest(heads)}"
     write_manifest(partial, manifest.model_copy(update={"attributes": heads, "version": version}))
     Artifact.load(partial)
     partial.rename(output)
@@ -166,6 +153,11 @@ def _head(head: Head, fitted: Refit | None) -> Head:
     if fitted is None:
         return head
     return head.model_copy(update={"slope": fitted.line.slope, "intercept": fitted.line.intercept})
+
+
+def _digest(heads: Sequence[Head]) -> str:
+    """What tells recalibrations of one model apart, as its users are shown the version only."""
+    return hashlib.sha256("".join(head.model_dump_json() for head in heads).encode()).hexdigest()[:8]
 
 
 def recalibrate(decisions: Path, artifact: Path | None, output: Path) -> dict[str, Refit | None]:
@@ -203,4 +195,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

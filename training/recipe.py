@@ -239,7 +239,9 @@ def load(path: Path) -> Recipe:
     """The recipe in a TOML file. Raises RecipeError naming file, key and rule."""
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]

@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from training import bootstrap
+from training import bootstrap, script
 from training.bootstrap import Interval
 from training.exam import Exam, ship
 
@@ -114,4 +114,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

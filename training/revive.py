@@ -22,7 +22,7 @@ from rich.console import Console
 from transformers import AutoTokenizer
 
 from serving.artifact import DEFAULT, MODEL, Artifact
-from training import corpus, int8, network, record
+from training import corpus, int8, network, record, script
 from training.encoder import locate
 from training.export import ARTIFACT, REFERENCE
 from training.recipe import Recipe, RecipeError, load
@@ -108,4 +108,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

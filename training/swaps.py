@@ -26,6 +26,7 @@ from labels import swaps
 from labels.swaps import KINDS, Swaps
 from serving.artifact import MANIFEST, Artifact, sha256
 from serving.scorer import Scorer
+from training import script
 
 Floats = npt.NDArray[np.floating]
 
@@ -132,4 +133,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

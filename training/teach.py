@@ -22,7 +22,7 @@ from rich.console import Console
 from tokenizers import Tokenizer
 
 from serving.artifact import TOKENIZER, sha256
-from training import compare, corpus, lineage, network, record, scoring
+from training import compare, corpus, lineage, network, record, scoring, script
 from training.augment import JOINED
 from training.recipe import Recipe, RecipeError, load
 from training.record import fingerprint
@@ -125,4 +125,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

@@ -32,7 +32,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from training import corpus, curves, lineage, logistic, network, pretrain, record, teach
+from training import corpus, curves, lineage, logistic, network, pretrain, record, script, shortage, teach
 from training.augment import augment
 from training.batches import Batches, Encoded, collate, plan
 from training.corpus import Corpus, Span
@@ -240,9 +240,11 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     Returns the results that are also recorded. `stop_after` ends the call after that many steps with a
     checkpoint, as an interruption would. A finished run is not trained again. Raises FileNotFoundError if
     the corpus is not prepared, the run to start from not trained or the teachers' scores not made, RecipeError if
-    the checkpoints there are of another run or the run to start from holds out rows that this one would train on.
+    rows or labels are too few, the checkpoints there are of another run or the run to start from holds out rows that
+    this one would train on.
     """
     prepared = record.read(directory / "data", "prepare")
+    shortage.check(recipe, prepared["results"]["sources"], "train", "dev")
     encoder, encoder_weights = pretrain.found(recipe, directory) if recipe.pretrain else (recipe.train.encoder, None)
     identity = _identity(
         recipe,
@@ -266,6 +268,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     before = lineage.folders(directory.parent, recipe)
     lineage.check(rows, before)
     dev = watched(dev, settings.development_rows, recipe.seed)
+    shortage.check_labels(recipe, attributes, dev)
     choices = {choice.name: choice for choice in recipe.prepare.sources}
     marks = corpus.marks(directory / "data", "train")
     marks |= {key: [] for key in unmarked(rows, attributes, marks, recipe.seed)}
@@ -371,4 +374,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    script.run(main)

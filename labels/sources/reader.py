@@ -99,17 +99,21 @@ class Reading:
         if not isinstance(text, str) or not text.strip():
             raise RuleError(source.text, "expected a text that is not empty")
         values = ((target.attribute, target.read(cells)) for target in source.targets)
-        group = cells.get(source.group) if source.group else None
         return Labelled(
             source=source.name,
             row=row,
-            text=text,
+            text=_characters(source.text, text),
             labels={name: value for name, value in values if value is not None},
-            group=None if group in (None, "") else str(group),
+            group=self._group(cells),
             natural=source.natural is None or source.natural(cells),
             weight=self._weight(cells),
             marks=self._marks(cells, text),
         )
+
+    def _group(self, cells: Any) -> str | None:
+        column = self.source.group
+        found = cells.get(column) if column else None
+        return None if column is None or found in (None, "") else _characters(column, str(found))
 
     def _marks(self, cells: Any, text: str) -> tuple[tuple[int, int], ...] | None:
         marks = self.source.marks
@@ -126,8 +130,18 @@ class Reading:
         return 1.0 if found is None else found
 
 
+def _characters(column: str, text: str) -> str:
+    """The text. Raises RuleError for half of a surrogate pair, which JSON can escape and no UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RuleError(column, "holds half of a surrogate pair, not a character") from None
+    return text
+
+
 def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    lines = datasets.load_dataset("text", data_files=str(path), split="train", streaming=True)
+    # "-sig": with a byte order mark or without.
+    lines = datasets.load_dataset("text", data_files=str(path), encoding="utf-8-sig", split="train", streaming=True)
     for number, line in enumerate(lines, start=1):
         if not line["text"].strip():
             continue

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 from collections.abc import Sequence
@@ -74,6 +75,31 @@ def test_no_rows(tmp_path: Path, suffix: str) -> None:
     else:
         write(path, "text,toxic,rude,thread\n" if suffix == ".csv" else "\n")
     assert list(read_file(SMALL, path)) == []
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path, suffix: str) -> None:
+    path = put(tmp_path / f"small{suffix}", ROWS)
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    assert list(read_file(SMALL, path)) == EXPECTED
+
+
+@pytest.mark.parametrize(("column", "other"), [("text", "story"), ("story", "text")])
+def test_half_a_surrogate_pair_is_a_malformed_row(tmp_path: Path, column: str, other: str) -> None:
+    good = '{"text": "Hello", "decision": "accepted"}'
+    bad = f'{{"{column}": "a \\ud800 b", "{other}": "c", "decision": "accepted"}}'
+    path = write(tmp_path / "history.jsonl", f"{good}\n{bad}\n")
+    rule = "holds half of a surrogate pair, not a character"
+    with pytest.raises(RowError, match=f"row 2, column '{column}': {rule}"):
+        list(read_file(SOURCES["publisher"], path))
+    reading = read_file(SOURCES["publisher"], path, skip_malformed=True)
+    assert [row.row for row in reading] == [1]
+    assert reading.skipped == {f"{column}: {rule}": 1}
+
+
+def test_a_whole_surrogate_pair_is_a_character(tmp_path: Path) -> None:
+    path = write(tmp_path / "history.jsonl", '{"text": "\\ud83d\\ude43", "decision": "accepted"}\n')
+    assert [row.text for row in read_file(SOURCES["publisher"], path)] == ["🙃"]
 
 
 def test_blank_lines_keep_their_numbers(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel
 
 from training.network import Network, Output, freeze, inherit, mark_loss, masked_loss, rank_loss, restore, save
+from training.recipe import RecipeError
 
 ATTRIBUTES = ("incivility", "constructive", "threat")
 UNKNOWN = math.nan
@@ -123,7 +124,7 @@ def test_frozen_layers_have_no_gradient(network: Network) -> None:
     learning = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
     kept = tuple(f"encoder.{part}" for part in ("embeddings.", "encoder.layer.0."))
     assert learning == {name for name, _ in network.named_parameters() if not name.startswith(kept)}
-    with pytest.raises(ValueError, match="frozen_layers: the encoder has 2 layers, not 3"):
+    with pytest.raises(RecipeError, match=r"train\.frozen_layers: the encoder has 2 layers, not 3"):
         freeze(network, 3)
 
 
@@ -217,7 +218,7 @@ def test_heads_are_inherited_by_name(network: Network, tmp_path: Path) -> None:
     inherit(mixed, tmp_path, ATTRIBUTES, share=0.25)
     torch.testing.assert_close(mixed.head.bias, network.head.bias + 0.75)
     torch.testing.assert_close(mixed.encoder.state_dict(), network.encoder.state_dict())
-    with pytest.raises(RuntimeError, match="3 heads, its corpus 2 attributes"):
+    with pytest.raises(RecipeError, match="3 heads, its corpus 2 attributes"):
         inherit(other, tmp_path, ATTRIBUTES[:2])
 
 

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from labels.sources.reader import RowError
+from labels.sources.reader import RowError, SourceError
 from serving.artifact import Artifact
 from serving.scorer import Scorer
 from training import logistic
 from training.logistic import Line
-from training.recalibrate import FEW, MANY, RecalibrationError, line, main, read, refit
+from training.recalibrate import FEW, MANY, RecalibrationError, Refit, line, main, read, refit, write
 
 OLD = Line(1.2, -0.5)
 GENERATOR = np.random.default_rng(8)
@@ -96,13 +97,28 @@ def test_new_artifact_loads_and_scores_at_the_sites_rate(tmp_path: Path) -> None
     decisions = file(tmp_path, 12, 40, insult=1)
     main(decisions, tmp_path / "ours")
     old, new = Artifact.load(), Artifact.load(tmp_path / "ours")
-    assert new.manifest.version == f"{old.manifest.version.partition('+')[0]}+recalibrated"
+    assert re.fullmatch(re.escape(old.manifest.version) + r"\+recalibrated\.[0-9a-f]{8}", new.manifest.version)
     assert new.manifest.files == old.manifest.files
     changed = {a.name for a, b in zip(old.manifest.attributes, new.manifest.attributes, strict=True) if a != b}
     assert changed == {"report_worthy"}  # insult has no row without
     rows = read(decisions, ("report_worthy",))
     scores = [s["report_worthy"] for s in Scorer(new).score(rows.texts)]
     assert np.mean(scores) == pytest.approx(12 / 52, abs=0.01)
+
+
+def test_versions_tell_recalibrations_apart(tmp_path: Path) -> None:
+    artifact = Artifact.load()
+    heads = [head.name for head in artifact.manifest.attributes]
+
+    def version(original: Artifact, intercept: float, name: str) -> str:
+        found = {heads[0]: Refit(Line(1.0, intercept), "intercept", 20, 10, 0.1, 0.1)}
+        return write(original, found, tmp_path / name).manifest.version
+
+    one, same, other = (version(artifact, intercept, f"a{n}") for n, intercept in enumerate((-1.0, -1.0, -2.0)))
+    assert one == same
+    again = version(Artifact.load(tmp_path / "a0"), -3.0, "again")
+    assert len({one, other, again}) == 3
+    assert again.count("+") == again.count("recalibrated") == 1
 
 
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
@@ -114,3 +130,6 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
         main(file(tmp_path, 12, 40), tmp_path / "ours")
     with pytest.raises(RowError, match="row 1, column 'weight': expected a number above 0"):
         main(file(tmp_path, 12, 40, weight=0), tmp_path / "other")
+    for name, rule in (("missing.jsonl", "there is no file"), ("decisions.txt", "expected one of")):
+        with pytest.raises(SourceError, match=rule):
+            main(tmp_path / name, tmp_path / "other")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
+from training import script
 from training.card import main
 
-typer.run(main)
+script.run(main)
