@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Annotated
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import typer
@@ -17,6 +19,8 @@ from serving import keys as api_keys
 from serving import settings
 from serving.mendable import one_line_errors
 from serving.store import Store
+
+SENDABLE = re.compile("[!-~]+")
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 
@@ -77,15 +81,35 @@ def reload(
     """Load the model directory again in a running service; no request is lost."""
     with one_line_errors():
         base = (url or settings.read().address).rstrip("/")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        request = Request(f"{base}/v1/admin/reload", data=b"", method="POST", headers=headers)
-        try:
-            with urlopen(request, timeout=120) as answer:
-                model = json.load(answer)
-        except HTTPError as error:
-            with error:
-                said = json.load(error)["error"]["message"]
-            raise ValueError(f"{base}: {said}") from None
-        except URLError as error:
-            raise ValueError(f"{base}: {error.reason}") from None
-    typer.echo(f"{model['name']} {model['version']} answers now")
+        model = _reloaded(base, (key or "").strip())
+    typer.echo(f"{model} answers now")
+
+
+def _reloaded(base: str, key: str) -> str:
+    """Name and version of the model that a service has loaded. Raises ValueError, which does not repeat the key."""
+    if key and not SENDABLE.fullmatch(key):
+        raise ValueError("--key or EVENHAND_ADMIN_KEY: expected one key, in ASCII and without spaces")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    status, content = _posted(base, Request(f"{base}/v1/admin/reload", data=b"", method="POST", headers=headers))
+    try:
+        answer = json.loads(content)
+        if status == 200:
+            return f"{answer['name']} {answer['version']}"
+        problem = answer["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        problem = f"not an evenhand service (status {status})"
+    raise ValueError(f"{base}: {problem}")
+
+
+def _posted(base: str, request: Request) -> tuple[int, bytes]:
+    """Status and body of an answer. Raises ValueError if there is none."""
+    try:
+        with urlopen(request, timeout=120) as answer:
+            return answer.status, answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except OSError as error:
+        raise ValueError(f"{base}: {getattr(error, 'reason', error)}") from None
+    except HTTPException as error:
+        raise ValueError(f"{base}: not an evenhand service ({type(error).__name__})") from None

@@ -6,9 +6,10 @@ files does not load the web framework.
 
 from __future__ import annotations
 
+import socket
 import sys
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,9 @@ from serving.reader import commands as reader
 from serving.tables import Board, Row, open_console, plain, print_board
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from serving.reader.demo.newspaper import Newspaper
     from serving.records import Reader
     from serving.settings import Settings
 
@@ -53,6 +57,7 @@ app.add_typer(learning.model, name="model")
 app.add_typer(policy.policy, name="policy")
 
 SWITCH_SECONDS = 0.0005  # docs/performance-log.md
+STARTUP_FAILURE = 3  # exit status, as of uvicorn's own command
 SHOWN = 50  # rows of a table file printed without --top; a saved page is printed whole
 RANKED_BY = "report_worthy"
 
@@ -90,20 +95,25 @@ def serve(
         import uvicorn
 
         from serving import keys, logs
-        from serving.api import create_app
         from serving.settings import read
         from serving.wire import Protocol
 
         settings = read(host=host, port=port, model=model)
         logs.configure(settings.log_level)
+        # First of all: what another process serves there must not be taken for this one.
+        with _address_named(settings):
+            sockets = _bound(settings.host, settings.port)
         newspaper = None
         if demo:
             from serving.reader.demo import prepare
 
             newspaper = prepare.prepare(settings)
-        api = create_app(settings, newspaper)
+        api = _app(settings, newspaper, "--model" if model else "EVENHAND_MODEL")
         store = api.state.service.store
         store.open()  # here, so that what is wrong with it is one line
+        with _address_named(settings):
+            for each in sockets:
+                each.listen()
         typer.echo(f"evenhand listens on {settings.address}. Try:\n  {_example(settings)}", err=True)
         if newspaper:
             typer.echo(prepare.greeting(settings, newspaper), err=True)
@@ -112,10 +122,8 @@ def serve(
         # A worker that has scored a batch waits for the interpreter lock to hand it over and take the next.
         sys.setswitchinterval(SWITCH_SECONDS)
         # Our own middleware logs requests: uvicorn's lines would hold query strings, where keys may be.
-        uvicorn.run(
+        config = uvicorn.Config(
             api,
-            host=settings.host,
-            port=settings.port,
             http=Protocol,
             access_log=False,
             log_level="warning",
@@ -125,6 +133,11 @@ def serve(
             timeout_keep_alive=75,  # longer than clients and proxies keep one: whoever closes first must not be us
             timeout_graceful_shutdown=settings.drain_seconds,
         )
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):
+            server.run(sockets)
+        if not server.started:  # it has said why
+            raise typer.Exit(STARTUP_FAILURE)
 
 
 @app.command()
@@ -242,6 +255,46 @@ def _title(reader: Reader, number: int, board: Board) -> str:
 
 def _comments(number: int) -> str:
     return f"{number} comment" if number == 1 else f"{number} comments"
+
+
+def _app(settings: Settings, newspaper: Newspaper | None, chooses_model: str) -> FastAPI:
+    """The application. Raises StoreError, and SettingsError for the files that settings name."""
+    from serving.api import create_app
+    from serving.artifact import ArtifactError
+    from serving.settings import SettingsError, blame
+    from serving.sites import SitesError
+
+    try:
+        return create_app(settings, newspaper)
+    except ArtifactError as error:
+        raise SettingsError(f"{chooses_model}: {error}" if settings.model else str(error)) from None
+    except SitesError as error:
+        raise blame("coral", error) from None
+
+
+def _bound(host: str, port: int) -> list[socket.socket]:
+    """A socket on each address of a host, which nobody can connect to yet. Raises OSError."""
+    found = []
+    every = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, protocol, _, address in dict.fromkeys(every):
+        found.append(one := socket.socket(family, kind, protocol))
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the one before may have ended just now
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(address)
+    return found
+
+
+@contextmanager
+def _address_named(settings: Settings) -> Iterator[None]:
+    """Names the address in the error of one that cannot be listened on. Raises SettingsError."""
+    from serving.settings import SettingsError
+
+    try:
+        yield
+    except OSError as error:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        raise SettingsError(f"{host}:{settings.port}: {str(error.strerror).lower()}") from None
 
 
 def _example(settings: Settings) -> str:

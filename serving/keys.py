@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from serving.moderation import audit
-from serving.store import ApiKey, Store, now
+from serving.store import LARGEST, ApiKey, Store, now
 
 # comments: send comments, appeals and erasures, as a comment system's server. reports: file reports; such a key may
 # stand in a page. moderate: the queue and decisions.
@@ -61,8 +61,8 @@ def create(store: Store, name: str, scopes: Sequence[str], per_minute: int) -> t
         raise KeyRuleError(
             f"scope: expected some of {', '.join(SCOPES)}" + (f", found {unknown[0]!r}" if scopes else "")
         )
-    if per_minute < 0:
-        raise KeyRuleError("per-minute: expected 0 (no limit) or more")
+    if not 0 <= per_minute <= LARGEST:
+        raise KeyRuleError(f"per-minute: expected 0 (no limit) to {LARGEST}")
     secret = PREFIX + secrets.token_urlsafe(32)
     row = ApiKey(
         id=secrets.token_hex(4),

@@ -81,6 +81,11 @@ def read(**options: Any) -> Settings:
         raise SettingsError(where + first["msg"].removeprefix("Value error, ")) from None
 
 
+def blame(name: str, error: Exception) -> SettingsError:
+    """What is wrong with what a setting names, with its variable before it."""
+    return SettingsError(f"{PREFIX}{name.upper()}: {error}")
+
+
 def loopback(host: str) -> bool:
     """Whether a host name or address can be reached from this machine only."""
     if host.lower() == "localhost":

@@ -22,7 +22,7 @@ def show(call: Call) -> Response:
     """A page of entries, those before `?before=` if given."""
     before = call.query.get("before", "")
     with call.store.session() as session:
-        entries = _entries(session, int(before) if before.isdecimal() and len(before) < 18 else None)
+        entries = _entries(session, int(before) if before.isdecimal() and len(before) < 10 else None)
         more = entries[-1].number if entries and entries[-1].number > 1 else None
         return call.page("audit.html", entries=entries, names=_names(session), more=more, found=None)
 

@@ -11,6 +11,7 @@ from serving.moderation import decisions, praise, sites
 from serving.moderation.decisions import By
 from serving.moderation.problems import ModerationError
 from serving.moderation.tables import Comment, Verdict
+from serving.paths import NUMBER
 
 desk = Desk()
 PATH = "/console/good"
@@ -28,7 +29,7 @@ def show(call: Call) -> Response:
         return call.page("good.html", found=found, featured=featured, sites=seen, query=dict(call.query))
 
 
-@desk.post(f"{PATH}/{{id:int}}", "moderator")
+@desk.post(f"{PATH}/{{id:{NUMBER}}}", "moderator")
 def feature(call: Call) -> Response:
     """Features a comment in the wording that was shown, or takes that away."""
     verdict: Verdict = "feature" if call.form.one("do") == "feature" else "keep"

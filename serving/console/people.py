@@ -12,6 +12,7 @@ from serving.console.errors import nothing
 from serving.moderation import moderators, sites
 from serving.moderation.moderators import ROLES, ModeratorError
 from serving.moderation.tables import Moderator
+from serving.paths import NUMBER
 
 desk = Desk()
 PATH = "/console/people"
@@ -37,7 +38,7 @@ def create(call: Call) -> Response:
     return see(PATH)
 
 
-@desk.post(f"{PATH}/{{id:int}}", "admin")
+@desk.post(f"{PATH}/{{id:{NUMBER}}}", "admin")
 def change(call: Call) -> Response:
     """Changes an account: role and sites, whether it may log in, or its password."""
     form = call.form

@@ -13,6 +13,7 @@ from serving.console.errors import PageError, nothing
 from serving.moderation import moderators, policies, sites
 from serving.moderation.problems import ModerationError
 from serving.moderation.tables import PolicyState
+from serving.paths import NUMBER
 from serving.policy import PolicyError
 from serving.policy.backtest import ACTIONS
 from serving.policy.words import describe
@@ -59,7 +60,7 @@ def save(call: Call) -> Response:
     return see(f"{PATH}?site={site}&version={version}")
 
 
-@desk.post(f"{PATH}/{{site}}/{{version:int}}", "editor")
+@desk.post(f"{PATH}/{{site}}/{{version:{NUMBER}}}", "editor")
 def change(call: Call) -> Response:
     """Puts a version into another state."""
     with call.store.session() as session:

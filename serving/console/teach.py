@@ -14,6 +14,7 @@ from serving.moderation import decisions, sites, verdicts
 from serving.moderation.decisions import REASONS, VERDICTS, By
 from serving.moderation.problems import ModerationError
 from serving.moderation.tables import Comment, Revision
+from serving.paths import NUMBER
 
 desk = Desk()
 PATH = "/console/teach"
@@ -33,7 +34,7 @@ def show(call: Call) -> Response:
         return call.page("teach.html", found=found, texts=texts, veiled=veiled, candidate=candidate, reasons=REASONS)
 
 
-@desk.post(f"{PATH}/{{id:int}}", "moderator")
+@desk.post(f"{PATH}/{{id:{NUMBER}}}", "moderator")
 def decide(call: Call) -> Response:
     """Decides one of them in the wording that was shown."""
     verdict = next((one for one in VERDICTS if one == call.form.one("do")), None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 from rich.console import Console
@@ -13,14 +16,16 @@ from rich.table import Table
 
 from serving import settings
 from serving.admin import opened
-from serving.artifact import Artifact
+from serving.artifact import MANIFEST
 from serving.learning import agreement, models
 from serving.learning import labels as learnt
 from serving.learning.models import ModelError
 from serving.mendable import one_line_errors
 from serving.moderation import sites
+from serving.moderation.tables import Model
 from serving.statistics import Interval
 from serving.store import Store, now
+from serving.tables import plain
 
 ACTOR = "command"
 
@@ -40,23 +45,21 @@ def export(
     with one_line_errors(), opened() as store:
         moment = since.replace(tzinfo=now().tzinfo) if since else None
         counts: dict[str, int] = {}
-        part = output.with_name(f".{output.name}.part")
-        with store.session() as session, part.open("w", encoding="utf-8") as file:
+        with store.session() as session, _replaced(output) as file:
             if site is not None:
                 sites.find(session, site)
             for label in learnt.export(session, site, moment):
                 file.write(json.dumps(label.row(), ensure_ascii=False) + "\n")
                 counts[label.provenance] = counts.get(label.provenance, 0) + 1
-        part.replace(output)  # whole or not at all
     told = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "none"
     typer.echo(f"{sum(counts.values())} labelled comments in {output}: {told}")
 
 
 @model.command("list")
 def every() -> None:
-    """Show which models were put to use, newest first."""
+    """Show which models were put to use, newest first, and which of them are not there any more."""
     with one_line_errors(), opened() as store, store.session() as session:
-        rows = [(str(m.id), m.name, m.state, _minute(m.changed_at), m.path) for m in models.history(session)]
+        rows = [(str(m.id), m.name, m.state, _minute(m.changed_at), _directory(m)) for m in models.history(session)]
         name, path = _answering(store)
     table = Table("id", "model", "state", "since (UTC)", "directory", box=None)
     for row in rows:
@@ -138,11 +141,42 @@ def rollback() -> None:
     typer.echo(f"{name} is live again")
 
 
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[str]]:
+    """What to write a file to, whole or not at all: an error leaves what was there, and nothing else.
+
+    Raises ValueError for a name or a place that cannot be written to, OSError.
+    """
+    if path.suffix != ".jsonl":  # by it training.prepare knows how to read the file
+        raise ValueError(f"{path}: expected a name that ends in .jsonl")
+    path = path.resolve()  # a link stays, what it points to is replaced
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no directory {path.parent}")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: exists and is no ordinary file")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("x", encoding="utf-8") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _answering(store: Store) -> tuple[str, Path]:
     """What the live model's scores are called, and its directory."""
     with store.session() as session:
-        artifact = Artifact.load(models.answering(session, settings.read().model))
+        artifact = models.answering(session, settings.read().model, refused)
     return models.called(artifact.manifest), artifact.path
+
+
+def refused(why: str) -> None:
+    """Says that the promoted model does not answer."""
+    typer.echo(f"evenhand: the promoted model is refused, that of the settings answers: {plain(why)}", err=True)
+
+
+def _directory(model: Model) -> str:
+    return model.path if (Path(model.path) / MANIFEST).is_file() else f"{model.path} (missing)"
 
 
 def _interval(found: Interval) -> str:

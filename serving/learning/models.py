@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from serving.artifact import MANIFEST, Artifact, Manifest, sha256
+from serving import settings
+from serving.artifact import MANIFEST, Artifact, ArtifactError, Manifest, sha256
 from serving.moderation import audit
 from serving.moderation.tables import Model, ModelState
 from serving.store import now
@@ -27,10 +29,20 @@ def live(session: Session) -> Model | None:
     return _in(session, "live")
 
 
-def answering(session: Session, default: Path | None) -> Path | None:
-    """The directory of the model that answers: the promoted one, else `default`, that of the settings."""
+def answering(session: Session, default: Path | None, refused: Callable[[str], None]) -> Artifact:
+    """The model that answers, as for a service that starts: the promoted one, else `default`, that of the settings.
+    That one too if the promoted one cannot be used; `refused` is told why. Raises SettingsError, ArtifactError.
+    """
     promoted = live(session)
-    return Path(promoted.path) if promoted else default
+    if promoted is not None:
+        try:
+            return Artifact.load(Path(promoted.path))
+        except ArtifactError as error:
+            refused(str(error))
+    try:
+        return Artifact.load(default)
+    except ArtifactError as error:
+        raise settings.blame("model", error) if default else error from None
 
 
 def candidate(session: Session) -> Model | None:

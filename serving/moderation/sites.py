@@ -27,7 +27,8 @@ class SiteError(ValueError):
 class SiteSettings(BaseModel):
     """What a site chooses. docs/operators.md has the table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: true is no number of days, although Python takes it for 1.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     lease_seconds: int = Field(600, ge=10, le=86_400, description="how long a claimed case is one moderator's")
     undo_seconds: int = Field(3600, ge=0, le=604_800, description="how long a decision can be undone")

@@ -16,6 +16,7 @@ from rich.text import Text
 from serving.mendable import one_line_errors
 from serving.policy.file import DEFAULT, Policy, PolicyError, load
 from serving.policy.words import describe
+from serving.store import LARGEST
 from serving.tables import open_console, plain
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test(
         str | None, typer.Option(help="live (the default with --site), default, or another policy's file.")
     ] = None,
     examples: Annotated[int, typer.Option(min=0, max=100, help="Comments to show of each kind of change.")] = 3,
-    limit: Annotated[int, typer.Option(min=1, help="Of a site, the latest so many comments.")] = 10_000,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="Of a site, the latest so many comments.")] = 10_000,
     text_column: Annotated[str, typer.Option(help="Column of a table that holds the comments.")] = "text",
     model: _Model = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -97,7 +98,7 @@ def save(site: _Site, file: _File, note: Annotated[str | None, typer.Option(help
 @policy.command("set")
 def change(
     site: _Site,
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="Its number.")],
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, max=LARGEST, help="Its number.")],
     state: Annotated[str, typer.Argument(metavar="STATE", help="draft, shadow, live or retired.")],
 ) -> None:
     """Put a version into another state; there is one live and one in shadow at most."""

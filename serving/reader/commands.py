@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from serving.tables import EXCERPT, SHOWN_SCORES, TABLE_WIDTH, open_console, pla
 
 if TYPE_CHECKING:
     from serving.reader.importing import Incoming, Taken
+    from serving.records import Reader
 
 SHOWN = 50  # rows of a file that are printed
 
@@ -39,30 +41,28 @@ def import_(
     model: Annotated[Path | None, typer.Option(help="Directory of the model; else the one that answers.")] = None,
 ) -> None:
     """Take comments into a site: scored, decided on by its policy, there to moderate. Twice changes nothing."""
-    with one_line_errors(), opened() as store:
+    with one_line_errors(), opened() as store, ExitStack() as stack:
+        from serving.artifact import Artifact
         from serving.learning import models
+        from serving.learning.commands import refused
         from serving.moderation import sites
         from serving.moderation.tables import Site
         from serving.reader import importing
-        from serving.records import read_records
         from serving.scorer import Scorer
         from serving.store import now
 
+        # What can be refused, before anything is written.
+        sources = [_source(path, text_column, section, stack) for path in paths]
+        with store.session() as session:
+            chosen = settings.read().model
+            artifact = Artifact.load(model) if model else models.answering(session, chosen, refused)
+        scorer = Scorer(artifact)
         with store.writing() as session:
             if name is not None and session.get(Site, site) is None:
                 sites.put(session, site, name, None, "command")
             sites.find(session, site)
-            scores_with = model or models.answering(session, settings.read().model)
-        scorer = Scorer.load(scores_with)
         console = open_console()
-        for path in paths:
-            reader = read_records(path, text_column)
-            if reader.page:
-                title = reader.page.title or reader.source
-                incoming: Iterable[Incoming] = importing.of_page(reader.page, reader.source, section)
-                reader.close()
-            else:
-                title, incoming = reader.source, importing.of_records(reader, section)
+        for reader, title, incoming in sources:
             taken: list[Taken] = []
             for batch in _batches(incoming, importing.BATCH):
                 scores = importing.given(scorer, batch)
@@ -73,6 +73,21 @@ def import_(
             if reader.notice:
                 console.print(Text(plain(reader.notice)), soft_wrap=True)
             _show(console, title, site, taken, queued)
+
+
+def _source(
+    path: str, text_column: str, section: str | None, stack: ExitStack
+) -> tuple[Reader, str, Iterable[Incoming]]:
+    """A file's reader, its title and its comments: of a saved page read already, else as they are asked for."""
+    from serving.reader import importing
+    from serving.records import read_records
+
+    reader = read_records(path, text_column)
+    if reader.page:
+        reader.close()
+        return reader, reader.page.title or reader.source, importing.of_page(reader.page, reader.source, section)
+    stack.callback(reader.close)
+    return reader, reader.source, importing.of_records(reader, section)
 
 
 def _batches(incoming: Iterable[Incoming], size: int) -> Iterator[list[Incoming]]:

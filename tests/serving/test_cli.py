@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import create_engine, inspect
 
 from serving.artifact import Artifact
 from serving.scorer import Scorer
 from serving.settings import Settings
+from tests import databases
+from tests.service import free_port, running
 
 RUDE = "You absolute clown, nobody wants your lies here."
 CALM = "The new timetable starts on Monday, and the number 9 now stops at the hospital."
+
+DATABASE_URLS = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 
 PAGE = f"""Weekly Gazette
 
@@ -116,11 +122,16 @@ def test_standard_input_and_parquet_are_read(tmp_path: Path) -> None:
         (("score", "{table}", "--text-column", "body", "--attributes", "wit"), "wit"),
         (("score", "{table}", "--text-column", "body", "--output", "scores.docx"), ".docx"),
         (("score", "{table}", "--text-column", "body", "--model", "/nowhere"), "/nowhere"),
-        (("serve", "--model", "/nowhere"), "/nowhere"),
+        (("serve", "--port", "{port}", "--model", "/nowhere"), "--model: no model in /nowhere"),
+        (("serve", "--port", "{port}", "--demo"), "comments-demo.json: damaged"),
     ],
 )
-def test_what_a_user_can_mend_is_one_line(table: Path, arguments: tuple[str, ...], named: str) -> None:
-    result = run(*(argument.format(table=table) for argument in arguments))
+def test_what_a_user_can_mend_is_one_line(
+    table: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], named: str
+) -> None:
+    (table.parent / "comments-demo.json").write_text("[]")
+    monkeypatch.setenv("EVENHAND_DATABASE_URL", f"sqlite:///{table.with_suffix('.sqlite3')}")
+    result = run(*(argument.format(table=table, port=free_port()) for argument in arguments))
     assert result.returncode == 2
     assert named in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -142,6 +153,66 @@ def test_a_bad_setting_names_key_and_rule_and_no_password(
     assert f"EVENHAND_{'MODE' if name == 'HOST' else name}: " in line
     assert rule in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value", "rule"),
+    [
+        ((), "CORAL", "/nonexist", "/nonexist: cannot be read"),
+        ((), "MODEL", "/nonexist", "no model in /nonexist"),
+        ((), "DATABASE_URL", "hunter2", f"expected {DATABASE_URLS} ("),
+        (("--demo",), "DATABASE_URL", "hunter2", f"expected {DATABASE_URLS} ("),
+        ((), "DATABASE_URL", "postgresql+psycopg://u:a@b:hunter2@h/x", f"expected {DATABASE_URLS} ("),
+        ((), "DATABASE_URL", "nope://u:hunter2@h/x", f"expected {DATABASE_URLS} ("),
+        ((), "DATABASE_URL", "postgresql+psycopg:///x?host=/no&password=hunter2", "postgresql+psycopg:///x?host="),
+    ],
+)
+def test_what_a_setting_names_and_cannot_be_used_is_told_by_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], name: str, value: str, rule: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where the demo keeps its file
+    monkeypatch.setenv("EVENHAND_DATABASE_URL", f"sqlite:///{tmp_path}/db.sqlite3")
+    monkeypatch.setenv(f"EVENHAND_{name}", value)
+    result = run("serve", "--port", str(free_port()), *options)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"evenhand: EVENHAND_{name}: {rule}")
+    assert "hunter2" not in line
+
+
+def test_the_address_is_taken_before_anything_is_said_or_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = databases.fresh(tmp_path)
+    monkeypatch.setenv("EVENHAND_DATABASE_URL", url)
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        for demo in ((), ("--demo",)):
+            result = run("serve", "--port", str(port), *demo)
+            assert (result.returncode, result.stdout) == (2, "")
+            assert result.stderr == f"evenhand: 127.0.0.1:{port}: address already in use\n"
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has called
+            other.accept()
+    assert list(tmp_path.glob("*demo*")) == []
+    engine = create_engine(url)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_a_host_that_is_none_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENHAND_MODE", "keys")
+    result = run("serve", "--host", "300.1.1.1", "--port", "8123")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("evenhand: 300.1.1.1:8123: ")
+
+
+def test_every_address_of_a_host_is_listened_on(tmp_path: Path) -> None:
+    with running(tmp_path / "log", "--host", "localhost") as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        for family, kind, *_, address in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind) as client:
+                client.connect(address)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from serving.moderation import policies, sites
 from serving.moderation.routes.calls import actor, reading, writing
 from serving.moderation.submissions import Part
 from serving.moderation.tables import Policy, PolicyState
+from serving.paths import NUMBER
 from serving.policy import DEFAULT_SOURCE, PolicyError, parse
 from serving.policy.words import describe
 
@@ -169,7 +170,7 @@ async def backtest(site: str, request: Request) -> BacktestAnswer:
     return await reading(here, work)
 
 
-@router.get("/v1/sites/{site}/policies/{version:int}", responses=FAILURES)
+@router.get(f"/v1/sites/{{site}}/policies/{{version:{NUMBER}}}", responses=FAILURES)
 async def version(site: str, version: int, request: Request) -> PolicyAnswer:
     """A version with its text; the key needs the scope moderate."""
     here = service.of(request)
@@ -182,7 +183,7 @@ async def version(site: str, version: int, request: Request) -> PolicyAnswer:
 
 
 @router.put(
-    "/v1/sites/{site}/policies/{version:int}/state",
+    f"/v1/sites/{{site}}/policies/{{version:{NUMBER}}}/state",
     responses=FAILURES | CONFLICT,
     openapi_extra=described(StateBody, {"state": "shadow"}),
 )

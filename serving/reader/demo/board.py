@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 PAPER = Path(__file__).parent / "paper.toml"
 
 
@@ -50,6 +52,18 @@ class Comment:
     change: int = 0
 
 
+class Kept(BaseModel):
+    """What the file holds."""
+
+    changes: int
+    secrets: dict[str, str]
+    comments: list[Comment]
+
+
+class BoardError(ValueError):
+    """The newspaper's file cannot be read. The message names it, and quotes nothing of it."""
+
+
 @dataclass
 class Board:
     """The comments by id, in the order in which they came, and what the newspaper keeps to itself."""
@@ -61,12 +75,16 @@ class Board:
 
     @classmethod
     def open(cls, path: Path) -> Board:
-        """Reads the file; makes a new one, with the comments that the demo starts with, if there is none."""
+        """Reads the file; makes a new one, with the comments that the demo starts with, if there is none.
+
+        Raises BoardError.
+        """
         if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            rows = (row | {"posted_at": datetime.fromisoformat(row["posted_at"])} for row in kept["comments"])
-            found = {row["id"]: Comment(**row) for row in rows}
-            return cls(path, found, kept["secrets"], kept["changes"])
+            try:
+                kept = Kept.model_validate_json(path.read_bytes())
+            except ValidationError:
+                raise BoardError(f"{path}: damaged; move it away, and the demo makes a new one") from None
+            return cls(path, {comment.id: comment for comment in kept.comments}, kept.secrets, kept.changes)
         board = cls(path, {comment.id: comment for comment in seeds(datetime.now(UTC))})
         board.save()
         return board

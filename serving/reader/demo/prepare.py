@@ -27,9 +27,9 @@ REDRESS = "Write to the readers’ editor of The Tidewick Courier, Quay Cross, T
 
 
 def prepare(settings: Settings) -> Newspaper:
-    """The newspaper, and in the database all that it needs. Raises StoreError."""
-    board = Board.open(file_of(settings))
+    """The newspaper, and in the database all that it needs. Raises StoreError, BoardError."""
     store = Store(settings.database_url)
+    board = Board.open(file_of(settings))
     store.open()
     try:
         with store.writing() as session:

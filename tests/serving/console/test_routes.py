@@ -32,18 +32,18 @@ RULES: dict[tuple[str, str], str | None] = {
     ("POST", "/console/batch"): "moderator",
     ("POST", "/console/batch/undo"): "moderator",
     ("GET", "/console/good"): "moderator",
-    ("POST", "/console/good/{id:int}"): "moderator",
+    ("POST", "/console/good/{id:number}"): "moderator",
     ("GET", "/console/teach"): "moderator",
-    ("POST", "/console/teach/{id:int}"): "moderator",
+    ("POST", "/console/teach/{id:number}"): "moderator",
     ("GET", "/console/appeals"): "moderator",
     ("POST", "/console/appeals/{appeal}"): "moderator",
     ("GET", "/console/policy"): "editor",
     ("POST", "/console/policy"): "editor",
-    ("POST", "/console/policy/{site}/{version:int}"): "editor",
+    ("POST", "/console/policy/{site}/{version:number}"): "editor",
     ("GET", "/console/insights"): "editor",
     ("GET", "/console/people"): "admin",
     ("POST", "/console/people"): "admin",
-    ("POST", "/console/people/{id:int}"): "admin",
+    ("POST", "/console/people/{id:number}"): "admin",
     ("GET", "/console/audit"): "admin",
     ("POST", "/console/audit/verify"): "admin",
     ("GET", "/console/preferences"): "moderator",
@@ -68,7 +68,7 @@ def routes() -> dict[tuple[str, str], str | None]:
 
 def filled(path: str) -> str:
     """A path with something in its braces that does not exist."""
-    return re.sub(r"\{\w+\}", "nothing-like-this", re.sub(r"\{\w+:int\}", "987654321", path))
+    return re.sub(r"\{\w+\}", "nothing-like-this", re.sub(r"\{\w+:number\}", "987654321", path))
 
 
 def test_every_route_has_its_rule() -> None:

@@ -128,6 +128,31 @@ def test_the_command_writes_what_training_reads(store: Store, tmp_path: Path) ->
     assert len(file.read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "site", "complaint"),
+    [
+        ("labels.jsonl", ["--site", "nowhere"], "there is no site 'nowhere'"),
+        ("labels.csv", [], "labels.csv: expected a name that ends in .jsonl"),
+        ("labels", [], "labels: expected a name that ends in .jsonl"),
+        ("folder.jsonl", [], "folder.jsonl: exists and is no ordinary file"),
+        ("nowhere/labels.jsonl", [], "labels.jsonl: there is no directory "),
+    ],
+)
+def test_what_cannot_be_exported_leaves_nothing_behind(
+    store: Store, tmp_path: Path, name: str, site: list[str], complaint: str
+) -> None:
+    here = tmp_path / "here"
+    (here / "folder.jsonl").mkdir(parents=True)
+    url = store.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", "from serving.cli import app; app()", "labels", "export", str(here / name), *site]
+    refused = subprocess.run(
+        command, env=os.environ | {"EVENHAND_DATABASE_URL": url}, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert complaint in refused.stderr and len(refused.stderr.splitlines()) == 1
+    assert [path.name for path in here.rglob("*")] == ["folder.jsonl"]
+
+
 def evenhand(store: Store, *arguments: str) -> str:
     """What a command on the store's database prints."""
     url = store.engine.url.render_as_string(hide_password=False)

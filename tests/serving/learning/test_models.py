@@ -132,6 +132,28 @@ def test_what_is_imported_is_scored_by_the_model_that_answers(store: Store, tmp_
         assert scores.model.endswith(" 9.9")
 
 
+def test_commands_fall_back_like_the_service_if_the_promoted_models_files_are_gone(
+    store: Store, tmp_path: Path
+) -> None:
+    path = copied(tmp_path, "9.9")
+    with store.writing() as session:
+        models.shadow(session, path, "other", "command")
+        models.promote(session, "command")
+    shutil.rmtree(path)
+    shipped = models.called(artifact.Artifact.load().manifest)
+    (tmp_path / "page.txt").write_text("The bus was late again.\n")
+    listed = evenhand(store, "model", "list")
+    done = evenhand(store, "import", str(tmp_path / "page.txt"), "--site", "gazette", "--name", "The Gazette")
+    for run in (listed, done):
+        assert run.returncode == 0
+        assert f"the promoted model is refused, that of the settings answers: no model in {path}" in run.stderr
+    assert re.search(rf"9\.9 +live .*{path} \(missing\)", listed.stdout)
+    assert re.search(rf"{re.escape(shipped)} +answers", listed.stdout)
+    with store.session() as session:
+        [scores] = session.scalars(select(RevisionScores))
+        assert scores.model == shipped
+
+
 def test_what_cannot_be_put_to_use_is_refused_and_changes_nothing(store: Store, tmp_path: Path) -> None:
     shipped = models.called(artifact.Artifact.load().manifest)
     for arguments, complaint in (

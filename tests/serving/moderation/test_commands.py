@@ -35,6 +35,10 @@ def test_sites(store: Store) -> None:
     assert "daily" in run(store, "sites", "create", "daily", "The Daily", "--set", "undo_seconds=60")
     assert "undo_seconds=60" in run(store, "sites", "list")
     assert "undo_seconds" in run(store, "sites", "create", "daily", "The Daily", "--set", "undo_seconds=-1", code=2)
+    for setting in ("retention_days=true", "appeal_days=false"):
+        said = run(store, "sites", "create", "daily", "The Daily", "--set", setting, code=2)
+        assert f"{setting.split('=')[0]}: Input should be a valid integer" in said
+    assert "undo_seconds=60" in run(store, "sites", "list")
     assert "expected 1 to 64" in run(store, "sites", "create", "The Daily", "x", code=2)
 
 
@@ -75,6 +79,15 @@ def test_who_was_given_a_key_is_in_the_audit_log(store: Store) -> None:
         ("command", "key.revoked", f"key:{key.id}", {}),
     ]
     assert "2 entries as they were written" in run(store, "audit", "verify")
+
+
+def test_a_keys_limit_is_what_the_database_can_hold(store: Store) -> None:
+    for number in ("9" * 23, str(2**31), "-1"):
+        said = run(store, "keys", "create", "x", "--per-minute", number, code=2)
+        assert said == "evenhand: per-minute: expected 0 (no limit) to 2147483647\n"
+    run(store, "keys", "create", "x", "--per-minute", str(2**31 - 1))
+    with store.session() as session:
+        assert session.query(ApiKey).one().per_minute == 2**31 - 1
 
 
 def test_the_audit_log(store: Store) -> None:

@@ -105,6 +105,14 @@ def test_what_cannot_be_is_named(
     assert len(call("GET", POLICIES)["versions"]) == 1
 
 
+@pytest.mark.parametrize("number", [2**31, 10**23, int("9" * 4000)], ids=["32 bits", "64 bits", "a page"])
+def test_a_number_that_no_version_can_have_is_of_none(call: Client, number: int) -> None:
+    for longer in ("", "9" * 1000):  # with these, of more digits than Python reads
+        path = f"{POLICIES}/{number}{longer}"
+        assert call("GET", path, None, 404)["code"] == "unknown_version"
+        assert call("PUT", f"{path}/state", {"state": "live"}, 404)["code"] == "unknown_version"
+
+
 def test_reading_needs_one_scope_and_changing_another(call: Client) -> None:
     call("POST", POLICIES, {"source": HOLD}, 201)
     for method, path, body in (

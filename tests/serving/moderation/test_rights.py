@@ -21,7 +21,7 @@ from tests.serving.moderation.world import World
 
 SITE = "/v1/sites/daily"
 # What stands for the braces of a path: a site that is there, and else nothing that is.
-FILLED = {"site": "daily", "version:int": "1"}
+FILLED = {"site": "daily", "version:number": "1"}
 QUERIES = {
     "/v1/decisions": "?site=daily",
     "/v1/appeals": "?site=daily",
@@ -69,8 +69,8 @@ RULES: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/sites/{site}/policies"): ("moderate",),
     ("POST", "/v1/sites/{site}/policies"): (),
     ("POST", "/v1/sites/{site}/policies/backtest"): ("moderate",),
-    ("GET", "/v1/sites/{site}/policies/{version:int}"): ("moderate",),
-    ("PUT", "/v1/sites/{site}/policies/{version:int}/state"): (),
+    ("GET", "/v1/sites/{site}/policies/{version:number}"): ("moderate",),
+    ("PUT", "/v1/sites/{site}/policies/{version:number}/state"): (),
 }
 
 

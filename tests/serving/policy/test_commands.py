@@ -133,6 +133,17 @@ def test_versions_are_kept_listed_and_changed(draft: Path, database: Store) -> N
         assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
 
 
+def test_a_number_that_the_database_cannot_hold_is_refused(draft: Path, database: Store) -> None:
+    for number in (2**31, 10**23):
+        for arguments in (
+            ("set", "gazette", number, "live"),
+            ("backtest", draft, "--site", "gazette", "--limit", number),
+        ):
+            result = run(*map(str, arguments))
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert "2147483647" in result.stderr
+
+
 def test_backtest_on_a_sites_stored_comments(draft: Path, database: Store) -> None:
     with database.writing() as session:
         author = Author(site_id="gazette", external_id="ann")

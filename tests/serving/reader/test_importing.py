@@ -108,6 +108,33 @@ def test_a_site_is_not_made_by_a_slip_of_the_pen(url: str) -> None:
     assert held(url)["comments"] == 0
 
 
+@pytest.mark.parametrize(
+    ("second", "complaint"),
+    [
+        (["nope.txt"], "nope.txt: No such file or directory"),
+        (["other.csv"], "other.csv, column 'text': no such column"),
+        (["long.txt"], "long.txt: comment 1: text: "),
+        ([PAGE, "--model", "nowhere"], "no model in nowhere"),
+    ],
+)
+def test_nothing_is_written_if_anything_named_cannot_be_read(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: list[object], complaint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.csv").write_text("body\nHello.\n", encoding="utf-8")
+    long = PAGE.read_text(encoding="utf-8").replace("greedy old cow", "greedy old cow " * 2000)
+    Path("long.txt").write_text(long, encoding="utf-8")
+    done = run(url, PAGE, *second, "--site", "ghost", "--name", "Ghost")
+    assert done.returncode == 2
+    assert complaint.removeprefix("long.txt: comment 1: ") in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert held(url)["comments"] == 0
+    store = Store(url)
+    with store.session() as session:
+        assert session.scalars(select(Site)).all() == []
+    store.close()
+
+
 def test_records_bring_what_they_say_of_themselves(url: str, tmp_path: Path) -> None:
     rows = [
         {
