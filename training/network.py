@@ -148,12 +148,15 @@ def rank_loss(logits: Tensor, labels: Tensor, weights: Tensor, groups: Tensor) -
     return (mean * partnered).sum()
 
 
-def inherit(network: Network, directory: Path, attributes: tuple[str, ...], share: float = 1.0) -> None:
+def inherit(
+    network: Network, directory: Path, attributes: tuple[str, ...], share: float = 1.0, *, encoder: bool = True
+) -> None:
     """Gives the network the encoder that `save` wrote, and its heads by name; heads of other attributes stay.
 
     `attributes` are those of the saved network, in its order. With a `share` below 1 every weight becomes the
     mean of the saved one, at that share, and the network's own: between a network and what it was fine-tuned
     from, such means often do better than either, and forget less (Wortsman et al. 2022, arXiv:2109.01903).
+    Without `encoder` the network keeps its own.
     Raises RecipeError if the encoders differ, or the attributes are not those of the saved heads.
     """
     saved = load_file(directory / WEIGHTS)
@@ -164,12 +167,13 @@ def inherit(network: Network, directory: Path, attributes: tuple[str, ...], shar
         raise RecipeError(f"{directory} holds another encoder")
     if len(saved["head.bias"]) != len(attributes):
         raise RecipeError(f"{directory} has {len(saved['head.bias'])} heads, its corpus {len(attributes)} attributes")
-    network.encoder.load_state_dict(
-        {
-            name: torch.lerp(value, theirs[name], share) if value.is_floating_point() else value
-            for name, value in own.items()
-        }
-    )
+    if encoder:
+        network.encoder.load_state_dict(
+            {
+                name: torch.lerp(value, theirs[name], share) if value.is_floating_point() else value
+                for name, value in own.items()
+            }
+        )
     with torch.no_grad():
         for column, name in enumerate(network.attributes):
             if name in attributes:

@@ -290,7 +290,9 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
 
     model = network.build(source, attributes, settings.dropout, marks=bool(marks and settings.mark_weight))
     if before:
-        network.inherit(model, before[0] / "network", corpus.attributes(before[0] / "data"))
+        network.inherit(
+            model, before[0] / "network", corpus.attributes(before[0] / "data"), encoder=settings.inherit == "all"
+        )
     network.freeze(model, settings.frozen_layers)
     model.ranked = tuple(attributes.index(name) for name in settings.rank if name in attributes)
     model.rank_weight, model.mark_weight = settings.rank_weight, settings.mark_weight

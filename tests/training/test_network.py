@@ -218,6 +218,11 @@ def test_heads_are_inherited_by_name(network: Network, tmp_path: Path) -> None:
     inherit(mixed, tmp_path, ATTRIBUTES, share=0.25)
     torch.testing.assert_close(mixed.head.bias, network.head.bias + 0.75)
     torch.testing.assert_close(mixed.encoder.state_dict(), network.encoder.state_dict())
+    own = {name: value + 1 for name, value in network.encoder.state_dict().items()}
+    mixed.encoder.load_state_dict(own)
+    inherit(mixed, tmp_path, ATTRIBUTES, encoder=False)
+    torch.testing.assert_close(mixed.head.weight, network.head.weight)
+    torch.testing.assert_close(mixed.encoder.state_dict(), own)
     with pytest.raises(RecipeError, match="3 heads, its corpus 2 attributes"):
         inherit(other, tmp_path, ATTRIBUTES[:2])
 

@@ -325,6 +325,13 @@ def test_second_stage_goes_on_from_the_first(world: World, trained: Path, tmp_pa
     mixed = load(second(world, learning_rate=1e-12, dropout="0.1\nmix = 0.5"))
     assert train(mixed, tmp_path / "second")["steps"] == results["steps"]
     assert torch.allclose(weights(tmp_path / "second")["head.weight"], before["head.weight"], atol=1e-6)
+    # With its heads alone training starts from the bare encoder.
+    heads = load(second(world, passes='1\nstart = "tiny"\ninherit = "heads"'))
+    shutil.rmtree(tmp_path / "second" / "checkpoints")
+    train(heads, tmp_path / "second")
+    after, bare = weights(tmp_path / "second"), load_file(world.folder / "encoder" / "model.safetensors")
+    assert torch.allclose(after["head.weight"], before["head.weight"], atol=1e-6)
+    assert all(torch.allclose(after[f"encoder.{name}"], value, atol=1e-6) for name, value in bare.items())
     # Baselines are given all that the network has seen.
     seen = lineage.seen(tmp_path / "second", LEARNED, load(path))
     assert set(seen.keys) == set(corpus.read(trained / "data", "train", LEARNED).keys)
