@@ -6,6 +6,7 @@ files does not load the web framework.
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -273,15 +274,29 @@ def _app(settings: Settings, newspaper: Newspaper | None, chooses_model: str) ->
 
 
 def _bound(host: str, port: int) -> list[socket.socket]:
-    """A socket on each address of a host, which nobody can connect to yet. Raises OSError."""
-    found = []
+    """A socket on each address of a host that this machine has, which nobody can connect to yet. Raises OSError."""
+    found, absent = [], None
     every = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     for family, kind, protocol, _, address in dict.fromkeys(every):
-        found.append(one := socket.socket(family, kind, protocol))
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the one before may have ended just now
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.bind(address)
+        try:
+            one = socket.socket(family, kind, protocol)
+        except OSError as error:  # no IPv6 here
+            absent = error
+            continue
+        try:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the one before may have ended just now
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+        except OSError as error:
+            one.close()
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            absent = error  # as ::1 is of `localhost` in many a container
+        else:
+            found.append(one)
+    if absent and not found:
+        raise absent
     return found
 
 

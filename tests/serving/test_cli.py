@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from serving.artifact import Artifact
+from serving.cli import _bound
 from serving.scorer import Scorer
 from serving.settings import Settings
 from tests import databases
@@ -213,6 +214,22 @@ def test_every_address_of_a_host_is_listened_on(tmp_path: Path) -> None:
         for family, kind, *_, address in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
             with socket.socket(family, kind) as client:
                 client.connect(address)
+
+
+def test_an_address_that_the_machine_lacks_is_left_out_unless_it_is_the_only_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def names(*addresses: str) -> None:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, 0)) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+    names("203.0.113.9", "127.0.0.1")  # the first is for documentation only (RFC 5737)
+    (one,) = _bound("localhost", 0)
+    with one:
+        assert one.getsockname()[0] == "127.0.0.1"
+    names("203.0.113.9")
+    with pytest.raises(OSError, match="requested address"):
+        _bound("localhost", 0)
 
 
 @pytest.mark.parametrize(
