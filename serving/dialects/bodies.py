@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from serving.errors import ApiError, invalid, invalid_json
 
 M = TypeVar("M", bound=BaseModel)
+ABSENT = ("missing", "value_error")  # what can be said of a member that is not there: the second by rules of our own
 LONE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -100,7 +101,7 @@ def complaint(error: ValidationError, content: Any) -> ApiError:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place: list[int | str] = []
     for part in first["loc"]:
-        if isinstance(content, dict) and (part in content or first["type"] == "missing"):
+        if isinstance(content, dict) and (part in content or first["type"] in ABSENT):
             place.append(part)
             content = content.get(part)
         elif isinstance(content, list) and isinstance(part, int):
