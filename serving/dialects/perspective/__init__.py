@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from serving.dialects.dialect import Dialect
 from serving.dialects.perspective.errors import render
-from serving.dialects.perspective.routes import ANALYZE, analyze_comment, router
+from serving.dialects.perspective.routes import ANALYZE, Json, analyze_comment, router
 
 __all__ = ["ANALYZE", "DIALECT", "analyze_comment", "router"]
 
-DIALECT = Dialect("perspective", ("/v1alpha1/", "/$discovery/", "/batch"), render, browsers=True)
+DIALECT = Dialect("perspective", ("/v1alpha1/", "/$discovery/", "/batch"), render, browsers=True, response=Json)

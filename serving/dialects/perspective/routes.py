@@ -32,12 +32,17 @@ SUGGEST_EXAMPLE: dict[str, Any] = EXAMPLE | {
     "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}},
     "doNotStore": True,
 }
-JSON = "application/json; charset=UTF-8"  # as Google labels it
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once
 AT_ONCE = 64  # parts of one batch that are in the engine at a time
 SPANNED = re.compile(rb"span_?annotations", re.IGNORECASE)
 
 router = APIRouter(route_class=ByHand, tags=["perspective"])
+
+
+class Json(JSONResponse):
+    """JSON as Google labels it."""
+
+    media_type = "application/json; charset=UTF-8"
 
 
 @router.post(
@@ -68,7 +73,7 @@ async def discovery_document(request: Request) -> Response:
     here = service.of(request)
     if here.settings.mode == "keys" and request.query_params.get("key"):
         await here.access.check(request, None)
-    return JSONResponse(discovery.document(_root(here, request)), media_type=JSON)
+    return Json(discovery.document(_root(here, request)))
 
 
 @router.post(
@@ -123,7 +128,7 @@ async def _call(request: Request, path: str, body: bytes | None = None, secret: 
 
 
 def _answer(message: dict[str, Any]) -> Response:
-    return Response(ENCODER.encode(message), media_type=JSON)
+    return Response(ENCODER.encode(message), media_type=Json.media_type)
 
 
 def _root(here: Service, request: Request) -> str:

@@ -46,6 +46,7 @@ def analyzed(server: Server, body: Any) -> dict[str, Any]:
 def google_error(response: requests.Response, status: int, message: str | None = None) -> dict[str, Any]:
     """Asserts Google's envelope and returns the first detail."""
     assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json; charset=UTF-8"
     error = response.json()["error"]
     assert error["code"] == status
     assert error["status"].isupper()

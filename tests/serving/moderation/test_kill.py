@@ -70,6 +70,7 @@ def test_nothing_that_was_answered_is_lost_when_the_service_is_killed(tmp_path: 
                     break
             time.sleep(0.05)
         os.kill(server.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)  # its connections are closed before it has ended
         answered = [pair for future in reports for pair in future.result()]
         sent = comments.result()
     assert len(answered) > 100 and sent

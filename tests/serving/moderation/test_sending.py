@@ -235,6 +235,7 @@ def test_what_was_committed_is_delivered_though_the_server_was_killed(tmp_path: 
                 setting.remove(world.case())
             receiver.wait(1)
             os.kill(server.pid, signal.SIGKILL)  # with deliveries under way, and others not begun
+            os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
         gate.set()
         receiver.behave = lambda got: 204
         assert all(row.delivered_at is None for row in setting.deliveries())
