@@ -5,25 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.training.test_shortage import RECIPE
 from tests.training.world import World
 from training import prepare, script
 from training.recipe import RecipeError
 
 ROW = '{"text": "The bus was late.", "decision": "accepted"}\n'
-OURS = """
-name = "ours"
-seed = 1
-[prepare]
-[[prepare.sources]]
-name = "publisher"
-file = "FILE"
-[train]
-encoder = "none"
-[export]
-name = "ours"
-version = "1"
-licence = "internal use"
-"""
+OURS = RECIPE.format(file="FILE", dev=0.1, test=0.2)
 
 
 @pytest.mark.parametrize(
