@@ -4,7 +4,9 @@
 
 Starts `evenhand serve` with a database of its own and without the cache, so that each request is an inference. The
 scorer is measured while the service is idle, before each round of loads, since machines that are shared change their
-speed within a minute; with batches on all cores at once, the faster way for it. The load comes from another process
+speed within a minute; with batches on all cores at once, the faster way for it. In an open loop requests come at
+random moments, others in each round and run: by chance a sequence crowds more than most, and would do so each time.
+`--seed` repeats the moments of the run that printed it. The load comes from another process
 (benchmarks/load.py) on the same cores, with real-time priority if the system grants it; its share of the processor is
 in the table. EVENHAND_… settings reach the service.
 """
@@ -20,6 +22,7 @@ if __name__ == "__main__":  # a script's own folder comes first, where this file
 import argparse
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
@@ -199,7 +202,7 @@ def service(*generator: str) -> Iterator[Running]:
             process.wait(30)
 
 
-def measure(seconds: float, clients: int, *generator: str) -> tuple[list[Bar], dict[str, Any]]:
+def measure(seconds: float, clients: int, seed: int, *generator: str) -> tuple[list[Bar], dict[str, Any]]:
     """All figures: those with a bar, and the records behind them."""
     texts = comments()
     scorer = Scorer.load()
@@ -208,18 +211,21 @@ def measure(seconds: float, clients: int, *generator: str) -> tuple[list[Bar], d
     rates: list[float] = []
     singles: list[float] = []
     closed_rounds, half_rounds = [], []
+    each = seconds / ROUNDS
     with service(*generator) as running:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             of_many, of_single = raw(scorer, texts)
             rates.append(of_many)
             singles += of_single
-            closed_rounds.append(running.load(bodies, clients=clients, seconds=seconds / ROUNDS))
-            capacity = len(closed_rounds[-1]["latencies"]) / closed_rounds[-1]["seconds"]
-            half_rounds.append(running.load(bodies, rate=capacity / 2, seconds=seconds / ROUNDS))
+            closed_rounds.append(running.load(bodies, clients=clients, seconds=each))
+            capacity = len(closed_rounds[-1]["latencies"]) / each
+            half_rounds.append(
+                running.load(bodies, clients=clients, rate=capacity / 2, seconds=each, seed=seed + number)
+            )
         closed, half = merged(closed_rounds), merged(half_rounds)
         capacity = len(closed["latencies"]) / closed["seconds"]
         idle = [running.ask(text)[1] for text in texts[:30]]
-        double = running.load(bodies, rate=capacity * 2, seconds=seconds)
+        double = running.load(bodies, clients=clients, rate=capacity * 2, seconds=seconds, seed=seed + ROUNDS)
         after = [running.ask(text) for text in texts[:5]]
     rate, single = statistics.median(rates), statistics.median(singles)
 
@@ -246,6 +252,7 @@ def measure(seconds: float, clients: int, *generator: str) -> tuple[list[Bar], d
     record = {
         "tokens_mean": mean,
         "clients": clients,
+        "seed": seed,
         "generator_real_time": closed["real_time"],
         "settings": {name: value for name, value in os.environ.items() if name.startswith("EVENHAND_")},
         "raw_texts_a_second": rate,
@@ -273,11 +280,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10, help="length of each load, all rounds together")
     parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seed", type=int, help="of the open loops' moments; default: another in each run")
     parser.add_argument("--ordinary", action="store_true", help="no real-time priority for the load generator")
     parser.add_argument("--json", type=Path, help="write the record of the run there")
     options = parser.parse_args()
-    bars, record = measure(options.seconds, options.clients, *(["--ordinary"] if options.ordinary else []))
+    seed = random.randrange(10**6) if options.seed is None else options.seed
+    bars, record = measure(options.seconds, options.clients, seed, *(["--ordinary"] if options.ordinary else []))
     print(f"raw scorer: {record['raw_texts_a_second']:.0f} comments/s, one comment {record['raw_single_ms']:.2f} ms;")
+    print(f"moments of seed {seed};", end=" ")
     print(f"{COUNT} texts of {record['tokens_mean']:.1f} tokens on average; one request {record['idle_ms']:.2f} ms\n")
     print(f"{'load':<8}{'200/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'server':>8}{'client':>8}{'MiB':>12}  statuses")
     for name, phase in record["phases"].items():

@@ -147,13 +147,19 @@ async def opened(
     seconds: float,
     stream: Iterator[bytes],
     most: int = 10_000,
+    seed: int = 0,
+    kept: int = 0,
+    warm: float = 0.0,
     told: Callable[[bytes, int], object] = lambda request, status: None,
 ) -> Report:
     """Requests at random moments, `rate` a second, whether or not earlier ones are answered; while `most` are not, a
-    request waits after its moment, so that files to open do not run out. `told` hears each request and its status.
+    request waits after its moment, so that files to open do not run out. The moments follow from `seed`. `kept`
+    connections are there from the start, as a comment system has them; more are made when they do not suffice. Counts
+    what is due after `warm` seconds. `told` hears each request and its status.
     """
-    report, counted, idle = Report(seconds=seconds), Counter[int](), deque[Connection]()
-    chance, room = random.Random(20), asyncio.Semaphore(most)
+    report, counted = Report(seconds=seconds, connections=kept), Counter[int]()
+    idle = deque([await connected(port) for _ in range(kept)])
+    chance, room = random.Random(seed), asyncio.Semaphore(most)
 
     async def client(due: float) -> None:
         async with room:
@@ -166,14 +172,16 @@ async def opened(
             status = await connection.ask(request)
             if status != NO_ANSWER:
                 idle.append(connection)
-        counted[status] += 1
-        if status == 200:
-            report.latencies.append(time.perf_counter() - due)
+        if due >= start:
+            counted[status] += 1
+            if status == 200:
+                report.latencies.append(time.perf_counter() - due)
         told(request, status)
 
     async with asyncio.TaskGroup() as tasks:
-        due = begun = time.perf_counter()
-        while due < begun + seconds:
+        due = time.perf_counter()
+        start = due + warm
+        while due < start + seconds:
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
             tasks.create_task(client(due))
@@ -199,15 +207,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--clients", type=int, default=64, help="closed loop with so many clients")
+    parser.add_argument("--clients", type=int, default=64, help="a closed loop's clients, an open loop's connections")
     parser.add_argument("--rate", type=float, help="open loop with so many requests a second")
-    parser.add_argument("--warm", type=float, default=1, help="seconds of a closed loop that do not count")
+    parser.add_argument("--seed", type=int, default=0, help="of an open loop's moments")
+    parser.add_argument("--warm", type=float, default=1, help="seconds at first that do not count")
     parser.add_argument("--ordinary", action="store_true", help="do without real-time priority")
     options = parser.parse_args()
     real_time = not options.ordinary and urgent()
     stream = requests([line for line in sys.stdin.read().splitlines() if line], options.port)
     if options.rate:
-        run = opened(options.port, options.rate, options.seconds, stream)
+        run = opened(
+            options.port,
+            options.rate,
+            options.seconds,
+            stream,
+            seed=options.seed,
+            kept=options.clients,
+            warm=options.warm,
+        )
     else:
         run = closed(options.port, options.clients, options.seconds, options.warm, stream)
     try:

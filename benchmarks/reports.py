@@ -120,7 +120,7 @@ async def load(port: int, rate: float, seconds: float) -> Seen:
         seen.answers[json.loads(request.partition(b"\r\n\r\n")[2])["reporter"]["id"]] = status
 
     moderator = asyncio.create_task(moderate(port, seen))
-    seen.report = await opened(port, rate, seconds, stream(port, 1_000_000), MOST, told)
+    seen.report = await opened(port, rate, seconds, stream(port, 1_000_000), MOST, told=told)
     if moderator.done():
         moderator.result()
     moderator.cancel()

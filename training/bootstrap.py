@@ -30,13 +30,17 @@ def draws(rows: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=resamples)
 
 
-def weighted_auc(truth: npt.NDArray[np.bool_], scores: Floats, weights: npt.NDArray[np.int64]) -> Floats:
-    """ROC AUC for each line of weights [resamples, rows]; NaN where a resample holds one class only."""
+def weighted_auc(truth: npt.NDArray[np.bool_] | Floats, scores: Floats, weights: npt.NDArray[np.int64]) -> Floats:
+    """ROC AUC for each line of weights [resamples, rows]; NaN where a resample holds one class only.
+
+    `truth` [rows] may be shares from 0 to 1, of annotators say: each row then counts as so much of a positive and as
+    the rest of a negative, so that it is the AUC over single votes.
+    """
     _, group = np.unique(scores, return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     positive = np.add.reduceat((weights * truth)[:, order], starts, axis=1)
-    negative = np.add.reduceat((weights * ~truth)[:, order], starts, axis=1)
+    negative = np.add.reduceat((weights * (1 - truth))[:, order], starts, axis=1)
     below = np.cumsum(negative, axis=1) - negative
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
     wins = (positive * (below + negative / 2)).sum(axis=1)

@@ -29,7 +29,7 @@ from training import baselines, bootstrap, corpus, examples, lineage, network, p
 from training.bootstrap import Interval
 from training.corpus import Corpus
 from training.export import ARTIFACT, REFERENCE
-from training.measure import FEWEST, measure, within_bands
+from training.measure import FEWEST, by_share, measure, within_bands
 from training.metrics import length_bands
 from training.recipe import Bar, Evaluate, Recipe, RecipeError, load
 from training.revive import revived
@@ -80,9 +80,10 @@ def reference(fp32: Kept, width: int, found: Sequence[tuple[str, Corpus]], chose
 
 def measurements(
     item: Scored, attributes: tuple[str, ...], banded: Sequence[str], settings: Evaluate, seed: int
-) -> list[dict[str, Any]]:
-    """One measurement for each attribute that the set's own source labels."""
-    result = []
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """One measurement for each attribute that the set's own source labels: by `measure`, or else in the second list."""
+    halves: list[dict[str, Any]] = []
+    shares: list[dict[str, Any]] = []
     for name in SOURCES[item.source].attributes:
         if name not in attributes:
             continue
@@ -91,14 +92,15 @@ def measurements(
         labels, scores = item.rows.labels[known, column], item.scores[known, column]
         rivals = {rival: values[known, column] for rival, values in item.rivals.items()}
         weights = bootstrap.draws(len(labels), settings.bootstrap, seed)
-        found = measure(labels, scores, rivals, settings.thresholds, weights)
-        if found is None:
-            continue
-        if name in banded:
-            lengths = np.array([len(text) for text, is_known in zip(item.rows.texts, known, strict=True) if is_known])
-            found["within_length_bands"] = within_bands(labels, scores, rivals, lengths, weights)
-        result.append({"source": item.source, "kind": item.kind, "attribute": name} | found)
-    return result
+        what = {"source": item.source, "kind": item.kind, "attribute": name}
+        if (found := measure(labels, scores, rivals, settings.thresholds, weights)) is not None:
+            if name in banded:
+                lengths = np.array([len(text) for text, here in zip(item.rows.texts, known, strict=True) if here])
+                found["within_length_bands"] = within_bands(labels, scores, rivals, lengths, weights)
+            halves.append(what | found)
+        elif (found := by_share(labels, scores, rivals, weights)) is not None:
+            shares.append(what | found)
+    return halves, shares
 
 
 def reach(
@@ -219,7 +221,8 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
         start += len(rows)
         items.append(Scored(rows.sources[0], kind, rows, ours[part], {name: v[part] for name, v in rivals.items()}))
     banded = recipe.train.length_prior
-    every = [m for item in items for m in measurements(item, attributes, banded, settings, recipe.seed)]
+    measured = [measurements(item, attributes, banded, settings, recipe.seed) for item in items]
+    every = [m for halves, _ in measured for m in halves]
     result = {
         "model": {"name": artifact.manifest.name, "version": artifact.manifest.version},
         "manifest_sha256": manifest,
@@ -232,6 +235,7 @@ def evaluate(recipe: Recipe, directory: Path, output: Path, *, keep_speed: bool 
         "quantisation": quantisation,
         "bars": [reach(bar, items, attributes, settings, recipe.seed) for bar in settings.bars],
         "measurements": every,
+        "by_share": [m for _, shares in measured for m in shares],
         "examples": examples.check(scorer, taxonomy.load()) | {"torch": torch_scores},
     }
     output.mkdir(parents=True, exist_ok=True)

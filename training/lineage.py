@@ -30,6 +30,20 @@ def folders(runs: Path, recipe: Recipe) -> list[Path]:
     return found
 
 
+def partner(recipe: Recipe, before: list[Path]) -> Path | None:
+    """Which of the runs before a recipe's `mix` takes weights of; None if of none.
+
+    Raises RecipeError if the one that it names is not among them.
+    """
+    if not recipe.train.mix:
+        return None
+    for folder in before:
+        if folder.name == (recipe.train.mix_with or recipe.train.start):
+            return folder
+    known = ", ".join(folder.name for folder in before)
+    raise RecipeError(f"train.mix_with: {recipe.train.mix_with!r} is not among the runs before this one: {known}")
+
+
 def weights(directory: Path) -> str:
     """SHA-256 of the weights of the network that a run has left in its folder.
 

@@ -30,28 +30,51 @@ def measure(
     the AUC is given, and the gain of `scores` over it. `weights` [resamples, rows] are bootstrap draws.
     """
     truth = labels >= 0.5
-    if min(int(truth.sum()), int((~truth).sum())) < FEWEST:
+    if not _enough(truth):
         return None
     every = np.ones((1, len(truth)), np.int64)
-    ours = bootstrap.weighted_auc(truth, scores, np.concatenate([every, weights]))
     precision = bootstrap.weighted_precision(truth, scores, np.concatenate([every, weights]))
     result: dict[str, Any] = {
         "rows": len(truth),
         "positives": int(truth.sum()),
-        "auc": asdict(Interval.of(ours[0], ours[1:])),
         "average_precision": asdict(Interval.of(precision[0], precision[1:])),
         "calibration_error": round(calibration_error(labels, scores), 4),
         "reliability": reliability(labels, scores),
         "thresholds": [],
-        "rivals": {},
     }
     for threshold in thresholds:
         hit, found, flagged = precision_recall(labels, scores, threshold)
         row = {"threshold": threshold, "precision": hit, "recall": found, "flagged": flagged}
         result["thresholds"].append({k: v if v is None else round(v, 4) for k, v in row.items()})
+    return result | _ranking(truth, scores, rivals, weights)
+
+
+def by_share(
+    labels: Floats, scores: Floats, rivals: Mapping[str, Floats], weights: npt.NDArray[np.int64]
+) -> dict[str, Any] | None:
+    """The AUC of scores against shares of annotators, for what hardly ever convinces half of them; as `measure`.
+
+    Each vote counts by itself, so that the best possible value lies below 1. None where `measure` has a result, where
+    no label is a share, or where all shares together are fewer than FEWEST comments.
+    """
+    if _enough(labels >= 0.5) or np.isin(labels, (0, 1)).all() or labels.sum() < FEWEST:
+        return None
+    return {"rows": len(labels), "share": round(float(labels.mean()), 4)} | _ranking(labels, scores, rivals, weights)
+
+
+def _enough(truth: npt.NDArray[np.bool_]) -> bool:
+    return min(int(truth.sum()), int((~truth).sum())) >= FEWEST
+
+
+def _ranking(
+    truth: npt.NDArray[np.bool_] | Floats, scores: Floats, rivals: Mapping[str, Floats], weights: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    weights = np.concatenate([np.ones((1, len(truth)), np.int64), weights])
+    ours = bootstrap.weighted_auc(truth, scores, weights)
+    result: dict[str, Any] = {"auc": asdict(Interval.of(ours[0], ours[1:])), "rivals": {}}
     for name, other in rivals.items():
         if not np.isnan(other).any():
-            theirs = bootstrap.weighted_auc(truth, other, np.concatenate([every, weights]))
+            theirs = bootstrap.weighted_auc(truth, other, weights)
             result["rivals"][name] = {
                 "auc": round(float(theirs[0]), 4),
                 "gain": asdict(Interval.of(ours[0] - theirs[0], (ours - theirs)[1:])),

@@ -103,7 +103,10 @@ class Train(Part):
     encoder: str = Field(description="`package:NAME`, a local directory, or a hub name")
     start: str | None = Field(None, pattern=NAME, description="the run whose network training starts from")
     inherit: Literal["all", "heads"] = Field("all", description="what training starts with of that network")
-    mix: float = Field(0.0, ge=0.0, lt=1.0, description="share of the starting network's weights in the result")
+    mix: float = Field(0.0, ge=0.0, lt=1.0, description="share of an earlier network's weights in the result")
+    mix_with: str | None = Field(
+        None, pattern=NAME, description="the run before this one that `mix` takes weights of; default: `start`"
+    )
     frozen_layers: int = Field(0, ge=0, description="layers of the encoder, the first ones, that stay as they are")
     max_tokens: int = Field(192, ge=8, le=512)
     batch_tokens: int = Field(4096, ge=64, description="padded tokens of a batch, over all rows")
@@ -145,6 +148,8 @@ class Train(Part):
             raise ValueError("taught: there is nobody to teach these sources' rows unless `teachers` names a run")
         if self.mix and self.start is None:
             raise ValueError("mix: there is no network to mix with unless `start` names one")
+        if self.mix_with and not self.mix:
+            raise ValueError("mix_with: nothing of that network is taken unless `mix` says how much")
         if self.inherit == "heads" and self.start is None:
             raise ValueError("inherit: there is no network to have heads of unless `start` names one")
         return self

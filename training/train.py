@@ -225,7 +225,7 @@ def _identity(
     What is made of the last checkpoint is not part of it, so that another `mix` does not train again.
     """
     return {
-        "train": recipe.train.model_dump(mode="json", exclude={"mix"}),
+        "train": recipe.train.model_dump(mode="json", exclude={"mix", "mix_with"}),
         "seed": recipe.seed,
         "data_fingerprint": fingerprint,
         "starting_weights": start,
@@ -253,10 +253,13 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         teach.identity(directory) if recipe.train.teachers else None,
         encoder_weights,
     )
+    before = lineage.folders(directory.parent, recipe)
+    partner = lineage.partner(recipe, before)
+    mixed = {"share": recipe.train.mix, "with": partner.name, "weights": lineage.weights(partner)} if partner else None
     if (directory / "train.json").is_file() and stop_after is None:
         earlier = record.read(directory, "train")
         finished: dict[str, Any] = earlier["results"]
-        if not changed(identity, finished.get("identity", {})) and recipe.train.mix == finished.get("mix"):
+        if not changed(identity, finished.get("identity", {})) and mixed == finished.get("mixed"):
             return finished
     attributes = corpus.attributes(directory / "data")
     settings = recipe.train
@@ -265,7 +268,6 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     source = locate(encoder)
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows, dev = (corpus.read(directory / "data", split, attributes) for split in ("train", "dev"))
-    before = lineage.folders(directory.parent, recipe)
     lineage.check(rows, before)
     dev = watched(dev, settings.development_rows, recipe.seed)
     shortage.check_labels(recipe, attributes, dev)
@@ -342,7 +344,7 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         "history": trainer.state.log_history,
         "finished": stop_after is None,
         "identity": identity,
-        "mix": settings.mix,
+        "mixed": mixed,
         "copies": len(more),
     }
     if trainer.is_world_process_zero() and stop_after is None:
@@ -350,8 +352,8 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         shutil.rmtree(folder, ignore_errors=True)
         best = trainer.model
         assert isinstance(best, Network)
-        if settings.mix:
-            network.inherit(best, before[0] / "network", corpus.attributes(before[0] / "data"), settings.mix)
+        if partner:
+            network.inherit(best, partner / "network", corpus.attributes(partner / "data"), settings.mix)
         refit(best, encoded, settings.batch_tokens)
         network.save(best, folder)
         tokenizer.save_pretrained(folder)

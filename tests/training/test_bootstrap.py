@@ -36,6 +36,19 @@ def test_weighted_auc_is_scikit_learns(case: Case) -> None:
 
 
 @settings(deadline=None)
+@given(cases(), st.floats(0.1, 0.9))
+def test_weighted_auc_of_shares_is_that_of_votes(case: Case, share: float) -> None:
+    truth, scores, weights = case
+    shares = np.where(truth, share, 0.05)
+    votes = np.repeat([1, 0], len(truth))
+    expected = [
+        roc_auc_score(votes, np.tile(scores, 2), sample_weight=np.concatenate([line * shares, line * (1 - shares)]))
+        for line in weights
+    ]
+    np.testing.assert_allclose(weighted_auc(shares, scores, weights), expected)
+
+
+@settings(deadline=None)
 @given(cases())
 def test_weighted_precision_is_scikit_learns(case: Case) -> None:
     truth, scores, weights = case

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from training import bootstrap
-from training.measure import FEWEST, measure, within_bands
+from training.measure import FEWEST, by_share, measure, within_bands
 
 GENERATOR = np.random.default_rng(0)
 TRUTH = np.array([0.0, 1.0] * 100)
@@ -37,6 +37,21 @@ def test_rival_without_scores_is_left_out() -> None:
     found = measure(TRUTH, GOOD, {"none": np.full(200, np.nan)}, (0.5,), WEIGHTS)
     assert found is not None
     assert found["rivals"] == {}
+
+
+def test_what_convinces_nobody_is_measured_by_the_share_of_annotators() -> None:
+    shares = TRUTH * 0.3
+    assert measure(shares, GOOD, {}, (0.5,), WEIGHTS) is None
+    found = by_share(shares, GOOD, {"poor": POOR, "none": np.full(200, np.nan)}, WEIGHTS)
+    assert found is not None
+    assert (found["rows"], found["share"]) == (200, 0.15)
+    assert 0.5 < found["auc"]["low"] < found["auc"]["value"] < found["auc"]["high"] < 1
+    assert found["rivals"].keys() == {"poor"}
+    assert found["rivals"]["poor"]["gain"]["low"] > 0
+    # Not where `measure` has a result, where nothing is a share, or where shares are next to nothing.
+    assert by_share(TRUTH, GOOD, {}, WEIGHTS) is None
+    assert by_share(np.where(np.arange(200) < FEWEST - 1, 1.0, 0.0), GOOD, {}, WEIGHTS) is None
+    assert by_share(shares / 10, GOOD, {}, WEIGHTS) is None
 
 
 def test_length_gains_nothing_within_bands_of_equal_length() -> None:

@@ -38,6 +38,7 @@ EVALUATION_KEYS = {
     "quantisation",
     "bars",
     "measurements",
+    "by_share",
     "examples",
 }
 MEASUREMENT_KEYS = {
@@ -325,6 +326,9 @@ def test_second_stage_goes_on_from_the_first(world: World, trained: Path, tmp_pa
     mixed = load(second(world, learning_rate=1e-12, dropout="0.1\nmix = 0.5"))
     assert train(mixed, tmp_path / "second")["steps"] == results["steps"]
     assert torch.allclose(weights(tmp_path / "second")["head.weight"], before["head.weight"], atol=1e-6)
+    mixed = load(second(world, learning_rate=1e-12, dropout='0.1\nmix = 0.5\nmix_with = "first"'))
+    with pytest.raises(RecipeError, match=r"mix_with: 'first' is not among the runs before this one: tiny"):
+        train(mixed, tmp_path / "second")
     # With its heads alone training starts from the bare encoder.
     heads = load(second(world, passes='1\nstart = "tiny"\ninherit = "heads"'))
     shutil.rmtree(tmp_path / "second" / "checkpoints")

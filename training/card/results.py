@@ -8,6 +8,7 @@ from typing import Any
 from labels.sources import SOURCES
 from labels.taxonomy import Taxonomy
 from training.card.markdown import interval, number, table
+from training.measure import FEWEST
 
 RIVALS = {"words": "TF-IDF + LR", "length": "length"}
 
@@ -56,18 +57,14 @@ def measurements(evaluation: Mapping[str, Any], pictures: str) -> str:
     """Every measurement beside its baselines."""
     rows = []
     for m in evaluation["measurements"]:
-        words = m["rivals"].get("words")
         rows.append(
             (
                 f"`{m['attribute']}`",
-                f"{m['source']}{' *' if m['kind'] == 'evaluation only' else ''}",
+                _set(m),
                 f"{m['rows']:,}",
                 f"{m['positives']:,}",
                 interval(m["auc"]),
-                *(number(m["rivals"].get(name, {}).get("auc")) for name in RIVALS),
-                f"{words['gain']['value']:+.3f} ({words['gain']['low']:+.3f}–{words['gain']['high']:+.3f})"
-                if words
-                else "–",
+                *_beside(m),
                 f"{m['average_precision']['value']:.3f}",
                 f"{m['calibration_error']:.3f}",
             )
@@ -75,7 +72,7 @@ def measurements(evaluation: Mapping[str, Any], pictures: str) -> str:
     head = (
         "attribute", "set", "rows", "positives", "AUC", *RIVALS.values(), "gain over TF-IDF", "AP", "ECE",
     )  # fmt: skip
-    compared = [m for m in evaluation["measurements"] if "words" in m["rivals"]]
+    compared = [m for m in (*evaluation["measurements"], *evaluation["by_share"]) if "words" in m["rivals"]]
     below = [f"`{m['attribute']}` on {m['source']}" for m in compared if m["rivals"]["words"]["gain"]["value"] <= 0]
     verdict = (
         "The model is above TF-IDF with logistic regression on every line."
@@ -90,9 +87,37 @@ def measurements(evaluation: Mapping[str, Any], pictures: str) -> str:
         "those of one article or thread are alike, so that the\ntrue uncertainty is wider. Where a set's share "
         "of positives is far from that of ordinary comments (the hate sets\nabove all), a large ECE is expected.\n\n"
         + table(head, rows)
+        + _by_share(evaluation["by_share"])
         + f"\n\n{verdict}\n\n![AUC beside baselines]({pictures}/auc.png)\n\n"
         + f"![Reliability curves]({pictures}/reliability.png)"
     )
+
+
+def _set(measured: Mapping[str, Any]) -> str:
+    return f"{measured['source']}{' *' if measured['kind'] == 'evaluation only' else ''}"
+
+
+def _beside(measured: Mapping[str, Any]) -> tuple[str, ...]:
+    """The baselines' AUC, and the gain over TF-IDF."""
+    words = measured["rivals"].get("words")
+    gain = f"{words['gain']['value']:+.3f} ({words['gain']['low']:+.3f}–{words['gain']['high']:+.3f})" if words else "–"
+    return (*(number(measured["rivals"].get(name, {}).get("auc")) for name in RIVALS), gain)
+
+
+def _by_share(measured: Sequence[Mapping[str, Any]]) -> str:
+    """What is too rare for half of the annotators to agree on it."""
+    if not measured:
+        return ""
+    rows = [
+        (f"`{m['attribute']}`", _set(m), f"{m['rows']:,}", f"{100 * m['share']:.1f} %", interval(m["auc"]), *_beside(m))
+        for m in measured
+    ]
+    head = ("attribute", "set", "rows", "mean share", "AUC by share", *RIVALS.values(), "gain over TF-IDF")
+    text = (
+        f"\n\nWhere fewer than {FEWEST} comments convince half of their annotators, each vote counts by itself: the\n"
+        "AUC is over pairs of a vote for and one against, so that even the best ranking stays below 1.\n\n"
+    )
+    return text + table(head, rows)
 
 
 def _by_attribute(compared: Sequence[Mapping[str, Any]]) -> str:
