@@ -11,11 +11,9 @@ import csv
 import io
 import json
 import math
-import os
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +21,8 @@ from typing import IO, Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from serving.target import OutputError, replaced, resolved
 
 __all__ = ["SCORES", "OutputError", "Writer", "open_writer"]
 
@@ -32,19 +32,6 @@ SCORES: Final = "scores"
 _HELD_ROWS: Final = 4096
 
 Scored = tuple[Mapping[str, Any], Mapping[str, float] | None]
-
-
-class OutputError(ValueError):
-    """An output that cannot be written: which file, row (from 1) and column, and the rule it breaks."""
-
-    def __init__(self, path: Path, rule: str, *, row: int | None = None, column: str | None = None) -> None:
-        self.path, self.rule, self.row, self.column = path, rule, row, column
-        place = [str(path)]
-        if row is not None:
-            place.append(f"row {row}")
-        if column is not None:
-            place.append(f"column {column!r}")
-        super().__init__(f"{', '.join(place)}: {rule}")
 
 
 class Writer(ABC):
@@ -59,7 +46,7 @@ class Writer(ABC):
         self.rows = 0
         self._columns = list(columns)
         self._schema = schema
-        self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        self._open = ExitStack()
         self._file: IO[bytes] | None = None
 
     def write(self, columns: Mapping[str, Any], scores: Mapping[str, float] | None) -> None:
@@ -78,24 +65,18 @@ class Writer(ABC):
         self._write(columns, kept)
 
     def __enter__(self) -> Self:
-        self._file = self._part.open("xb")
+        self._file = self._open.enter_context(replaced(self.path))
+        self._open.callback(self._release)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._file is not None, "the writer was not entered"
-        try:
-            if kind is None:
+        if kind is None:
+            with self._open:
                 self._finish()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
-                self._part.replace(self.path)
-        finally:
-            self._release()
-            self._file.close()
-            self._part.unlink(missing_ok=True)
+        else:
+            self._open.__exit__(kind, error, trace)
 
     @property
     def _out(self) -> IO[bytes]:
@@ -248,12 +229,7 @@ def open_writer(
     extension = path.suffix.lower()
     if extension not in _WRITERS:
         raise OutputError(path, f"unknown kind of file {extension!r}; writable are {', '.join(_WRITERS)}")
-    path = path.resolve()  # a link stays, what it points to is replaced
-    if not path.parent.is_dir():
-        raise OutputError(path, f"there is no directory {path.parent}")
-    if path.exists() and not path.is_file():
-        raise OutputError(path, "exists and is no ordinary file")
-    return _WRITERS[extension](path, attributes, columns, schema)
+    return _WRITERS[extension](resolved(path), attributes, columns, schema)
 
 
 # --- values -------------------------------------------------------------------------------------------------

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -26,6 +23,7 @@ from serving.moderation.tables import Model
 from serving.statistics import Interval
 from serving.store import Store, now
 from serving.tables import plain
+from serving.target import OutputError, replaced, resolved
 
 ACTOR = "command"
 
@@ -45,11 +43,13 @@ def export(
     with one_line_errors(), opened() as store:
         moment = since.replace(tzinfo=now().tzinfo) if since else None
         counts: dict[str, int] = {}
-        with store.session() as session, _replaced(output) as file:
+        if output.suffix != ".jsonl":  # by it training.prepare knows how to read the file
+            raise OutputError(output, "expected a name that ends in .jsonl")
+        with store.session() as session, replaced(resolved(output)) as file:
             if site is not None:
                 sites.find(session, site)
             for label in learnt.export(session, site, moment):
-                file.write(json.dumps(label.row(), ensure_ascii=False) + "\n")
+                file.write(json.dumps(label.row(), ensure_ascii=False).encode() + b"\n")
                 counts[label.provenance] = counts.get(label.provenance, 0) + 1
     told = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "none"
     typer.echo(f"{sum(counts.values())} labelled comments in {output}: {told}")
@@ -139,28 +139,6 @@ def rollback() -> None:
             models.rollback(session, ACTOR)
         name, _ = _answering(store)
     typer.echo(f"{name} is live again")
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[IO[str]]:
-    """What to write a file to, whole or not at all: an error leaves what was there, and nothing else.
-
-    Raises ValueError for a name or a place that cannot be written to, OSError.
-    """
-    if path.suffix != ".jsonl":  # by it training.prepare knows how to read the file
-        raise ValueError(f"{path}: expected a name that ends in .jsonl")
-    path = path.resolve()  # a link stays, what it points to is replaced
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: there is no directory {path.parent}")
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path}: exists and is no ordinary file")
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("x", encoding="utf-8") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _answering(store: Store) -> tuple[str, Path]:
