@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 # Stages in order; the last one's network becomes the artifact.
-RECIPE ?= training/recipes/minilm.toml training/recipes/minilm-2.toml training/recipes/minilm-3.toml
+RECIPE ?= $(addprefix training/recipes/,minilm.toml minilm-2.toml minilm-3.toml minilm-4.toml minilm-5.toml)
 DATA   ?= $(or $(EVENHAND_DATA_DIR),data)
 # A made-up newspaper to try everything on: never where others can come in, unless asked for by DEMO=1.
 DEMO   ?= $(if $(filter keys,$(EVENHAND_MODE)),,1)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import typer
 from rich.console import Console
+from safetensors.torch import load_model
 from torch.utils.data import DataLoader
 from transformers import (
     AutoTokenizer,
@@ -27,10 +28,13 @@ from transformers import (
     EvalPrediction,
     PreTrainedTokenizerBase,
     Trainer,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from training import corpus, curves, lineage, logistic, network, pretrain, record, script, shortage, teach
 from training.augment import augment
@@ -256,11 +260,12 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
     before = lineage.folders(directory.parent, recipe)
     partner = lineage.partner(recipe, before)
     mixed = {"share": recipe.train.mix, "with": partner.name, "weights": lineage.weights(partner)} if partner else None
+    finished = False
     if (directory / "train.json").is_file() and stop_after is None:
-        earlier = record.read(directory, "train")
-        finished: dict[str, Any] = earlier["results"]
-        if not changed(identity, finished.get("identity", {})) and mixed == finished.get("mixed"):
-            return finished
+        earlier: dict[str, Any] = record.read(directory, "train")["results"]
+        finished = not changed(identity, earlier.get("identity", {}))
+        if finished and mixed == earlier.get("mixed"):
+            return earlier
     attributes = corpus.attributes(directory / "data")
     settings = recipe.train
     # The learning-rate schedule and the heads' first weights depend on the seed alone.
@@ -332,9 +337,14 @@ def train(recipe: Recipe, directory: Path, *, stop_after: int | None = None) -> 
         f"rows; {steps:,} steps, {sum(tokens):,} tokens, {world} process(es), {torch.get_num_threads()} thread(s) each"
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
-    if last:
-        console.print(f"going on from {last}")
-    trainer.train(resume_from_checkpoint=last)
+    if last and finished:  # the Trainer would go a step further
+        console.print(f"trained already: {last}")
+        trainer.state = TrainerState.load_from_json(str(Path(last) / TRAINER_STATE_NAME))
+        load_model(model, checkpoints / Path(str(trainer.state.best_model_checkpoint)).name / SAFE_WEIGHTS_NAME)
+    else:
+        if last:
+            console.print(f"going on from {last}")
+        trainer.train(resume_from_checkpoint=last)
 
     results: dict[str, Any] = {
         "steps": trainer.state.global_step,

@@ -306,7 +306,8 @@ def test_training_needs_rows_with_and_without_an_attribute(
 
 def second(world: World, start: str | None = "tiny", **changes: object) -> Path:
     """The recipe of a run that starts from another one; its path."""
-    stage: dict[str, Any] = {"passes": 1 if start is None else f'1\nstart = "{start}"', "learning_rate": 1e-12}
+    stage: dict[str, Any] = {"passes": 1 if start is None else f'1\nmax_steps = 8\nstart = "{start}"'}
+    stage |= {"learning_rate": 1e-12}
     path = world.recipe(f"after-{start}", **(stage | changes))
     path.write_text(path.read_text(encoding="utf-8").replace('name = "tiny"', 'name = "second"', 1), encoding="utf-8")
     return path
@@ -318,6 +319,7 @@ def test_second_stage_goes_on_from_the_first(world: World, trained: Path, tmp_pa
     done = world.run("training.prepare", path, "--data-dir", world.data, "--runs-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     results = train(load(path), tmp_path / "second")
+    assert results["steps"] == 8
     assert results["identity"]["starting_weights"] == sha256(trained / "network" / network.WEIGHTS)
     # With next to no learning it is the first stage's network.
     before, after = weights(trained), weights(tmp_path / "second")
