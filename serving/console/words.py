@@ -19,7 +19,7 @@ Level = Literal["high", "middle", "low"]
 # score that is remarkable: docs/moderators.md.
 STRONG: Mapping[str, float] = {
     "severe_toxicity": 0.3,
-    "threat": 0.25,
+    "threat": 0.15,
     "sexually_explicit": 0.4,
     "identity_attack": 0.5,
     "profanity": 0.7,

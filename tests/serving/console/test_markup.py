@@ -50,7 +50,7 @@ SHOWN = {
     "reports.notice", "revisions.text", "scores.model", "sites.name", "sites.settings", "stories.section",
     "stories.title", "stories.url",
 }  # fmt: skip
-MARKUP = "<script>ran=1</script><img src=x onerror=ran=1>\"'{{7*191}}"
+MARKUP = "<script>ran=1</script><img src=x onerror=ran=1>\"'{{7919*7907}}"
 RULE = '''
 [[rules]]
 attribute = "report_worthy"
@@ -179,7 +179,7 @@ def test_what_people_write_is_text_on_every_page(infested: Infested, chromium: B
         assert page.evaluate("typeof ran") == "undefined", path
         assert page.locator("img[src=x], main script, [onerror]").count() == 0, path
         assert page.locator("[href^='javascript']").count() == 0, path
-        assert "1337" not in page.locator("body").inner_text(), path
+        assert "62615533" not in page.locator("body").inner_text(), path
     assert said == []  # what the content security policy stopped would be here
     assert seen == SHOWN
     context.close()
