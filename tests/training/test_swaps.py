@@ -19,8 +19,7 @@ def test_scores_of_calm_sentences_stay_within_the_band(scorer: Scorer) -> None:
     found = measured(scorer, swaps.load())
     for name, least in LEAST.items():
         assert found["calm"][name]["within_band"] >= least, name
-    # Of 1,078 calm sentences one reaches CALM, by 0.003, with model 0.3.0 (the card): no further.
-    assert found["calm"]["incivility"]["highest"] < CALM + 0.01
+    assert found["calm"]["incivility"]["highest"] < CALM
     assert all(item["within_band"] >= 0.9 for item in found["rude"].values())
 
 
