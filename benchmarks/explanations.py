@@ -1,6 +1,6 @@
 """How faithful the word-level reasons of serving/explain.py are, and what they cost.
 
-    python benchmarks/explanations.py training/recipes/minilm-3.toml --output docs/evaluation
+    python benchmarks/explanations.py training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes explanations.json. Comprehensiveness: how far the score falls without the words said to matter most; higher is
 better. Sufficiency: how far it falls if only they are left; lower is better. Both as in DeYoung, Jain, Rajani, Lehman,

@@ -287,8 +287,8 @@ def main() -> None:
     seed = random.randrange(10**6) if options.seed is None else options.seed
     bars, record = measure(options.seconds, options.clients, seed, *(["--ordinary"] if options.ordinary else []))
     print(f"raw scorer: {record['raw_texts_a_second']:.0f} comments/s, one comment {record['raw_single_ms']:.2f} ms;")
-    print(f"moments of seed {seed};", end=" ")
-    print(f"{COUNT} texts of {record['tokens_mean']:.1f} tokens on average; one request {record['idle_ms']:.2f} ms\n")
+    print(f"{COUNT} texts of {record['tokens_mean']:.1f} tokens on average; one request {record['idle_ms']:.2f} ms;")
+    print(f"moments of seed {seed}\n")
     print(f"{'load':<8}{'200/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'server':>8}{'client':>8}{'MiB':>12}  statuses")
     for name, phase in record["phases"].items():
         low, high, _ = phase["memory_mib"]

@@ -1,6 +1,6 @@
 """The model beside its peers on the same held-out rows.
 
-    python benchmarks/quality.py training/recipes/minilm-3.toml --output docs/evaluation
+    python benchmarks/quality.py training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes peers.json, from the measurements of evaluation.json in the same directory (run training.evaluate first), which
 hold TF-IDF with logistic regression and length alone, and the scores of alt-profanity-check

@@ -49,6 +49,7 @@ COMMENTS = 2000
 REASONS = ("offensive", "abusive", "hateful", "spam", "off_topic")
 EVERY = 0.5  # seconds between two looks at the queue
 MOST = 500  # connections at once
+SEED = 20  # of the moments: docs/performance.md has the figures of these
 
 
 @dataclass
@@ -120,7 +121,7 @@ async def load(port: int, rate: float, seconds: float) -> Seen:
         seen.answers[json.loads(request.partition(b"\r\n\r\n")[2])["reporter"]["id"]] = status
 
     moderator = asyncio.create_task(moderate(port, seen))
-    seen.report = await opened(port, rate, seconds, stream(port, 1_000_000), MOST, told=told)
+    seen.report = await opened(port, rate, seconds, stream(port, 1_000_000), MOST, SEED, told=told)
     if moderator.done():
         moderator.result()
     moderator.cancel()

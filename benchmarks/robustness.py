@@ -1,6 +1,6 @@
 """AUC lost when comments are disguised or dressed up, and innocent words that must not be raised.
 
-    python benchmarks/robustness.py training/recipes/minilm-3.toml --output docs/evaluation
+    python benchmarks/robustness.py training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes robustness.json. Held-out natural comments of Civil Comments, harmless and toxic ones alike, are perturbed in
 each way of training/perturbations.py and scored anew. Where words are disguised, it is up to SUSPECTS words of a

@@ -1,6 +1,6 @@
 """Whether the scores treat comments about one group as they treat others.
 
-    python -m training.fairness training/recipes/minilm-3.toml --output docs/evaluation
+    python -m training.fairness training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes fairness.json. The three AUCs by group are those of Borkan, Dixon, Sorensen, Thain, Vasserman (2019): Nuanced
 Metrics for Measuring Unintended Bias, WWW Companion. Subgroup: within the comments that mention the group. BPSN:

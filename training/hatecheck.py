@@ -1,6 +1,6 @@
 """HateCheck's 29 functionalities, beside what was published of other models.
 
-    python -m training.hatecheck training/recipes/minilm-3.toml --output docs/evaluation
+    python -m training.hatecheck training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes hatecheck.json. A case counts as hateful at a threshold on `identity_attack`: once at one half, once at the
 score that gives the best macro-F1 on **development** rows of the hate corpora, which hold as much hate as HateCheck

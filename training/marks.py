@@ -1,6 +1,6 @@
 """How well the model marks the words that people marked, by characters, as SemEval-2021 Task 5 measures it.
 
-    python -m training.marks training/recipes/minilm-3.toml --output docs/evaluation
+    python -m training.marks training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes marks.json. For each comment the F1 of its characters, then the mean over comments (Da San Martino et al. 2019;
 Pavlopoulos et al. 2021: SemEval-2021 Task 5, SemEval). Rivals: marking everything, marking nothing, and a word list

@@ -32,8 +32,8 @@ def measure(
     truth = labels >= 0.5
     if not _enough(truth):
         return None
-    every = np.ones((1, len(truth)), np.int64)
-    precision = bootstrap.weighted_precision(truth, scores, np.concatenate([every, weights]))
+    weights = _with_all(weights)
+    precision = bootstrap.weighted_precision(truth, scores, weights)
     result: dict[str, Any] = {
         "rows": len(truth),
         "positives": int(truth.sum()),
@@ -59,17 +59,23 @@ def by_share(
     """
     if _enough(labels >= 0.5) or np.isin(labels, (0, 1)).all() or labels.sum() < FEWEST:
         return None
-    return {"rows": len(labels), "share": round(float(labels.mean()), 4)} | _ranking(labels, scores, rivals, weights)
+    return {"rows": len(labels), "share": round(float(labels.mean()), 4)} | _ranking(
+        labels, scores, rivals, _with_all(weights)
+    )
 
 
 def _enough(truth: npt.NDArray[np.bool_]) -> bool:
     return min(int(truth.sum()), int((~truth).sum())) >= FEWEST
 
 
+def _with_all(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """All rows once, then the resamples."""
+    return np.concatenate([np.ones((1, weights.shape[1]), np.int64), weights])
+
+
 def _ranking(
     truth: npt.NDArray[np.bool_] | Floats, scores: Floats, rivals: Mapping[str, Floats], weights: npt.NDArray[np.int64]
 ) -> dict[str, Any]:
-    weights = np.concatenate([np.ones((1, len(truth)), np.int64), weights])
     ours = bootstrap.weighted_auc(truth, scores, weights)
     result: dict[str, Any] = {"auc": asdict(Interval.of(ours[0], ours[1:])), "rivals": {}}
     for name, other in rivals.items():
@@ -94,12 +100,12 @@ def within_bands(
     Only pairs of like length count, so that counting words gains little.
     """
     truth, bands = labels >= 0.5, length_bands(lengths)
-    every = np.ones((1, len(truth)), np.int64)
-    ours = bootstrap.weighted_banded_auc(truth, scores, bands, np.concatenate([every, weights]))
+    weights = _with_all(weights)
+    ours = bootstrap.weighted_banded_auc(truth, scores, bands, weights)
     return {
         "auc": asdict(Interval.of(ours[0], ours[1:])),
         "rivals": {
-            name: round(float(bootstrap.weighted_banded_auc(truth, other, bands, every)[0]), 4)
+            name: round(float(bootstrap.weighted_banded_auc(truth, other, bands, weights[:1])[0]), 4)
             for name, other in rivals.items()
             if not np.isnan(other).any()
         },

@@ -1,6 +1,6 @@
 """Whether scores are probabilities: calibration error on held-out rows at their natural rate, and by group.
 
-    python -m training.reliability training/recipes/minilm-3.toml --output docs/evaluation
+    python -m training.reliability training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes calibration.json. Expected calibration error (Naeini et al. 2015) is over ten equal-count bins, against the
 share of annotators. It is never 0 on finite rows: `floor` is what perfectly calibrated scores would show on as many

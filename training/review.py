@@ -1,6 +1,6 @@
 """Model and moderators together: accuracy when the least certain comments go to people, by review budget.
 
-    python -m training.review training/recipes/minilm-3.toml --output docs/evaluation
+    python -m training.review training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes review.json. The measure is oracle-model collaborative accuracy (Kivlichan, Lin, Liu, Vasserman 2021: Measuring
 and Improving Model-Moderator Collaboration using Uncertainty Estimation, WOAH): the share of comments decided rightly

@@ -1,6 +1,6 @@
 """What recalibration from a site's decisions gains, by how many there are.
 
-    python -m training.shift training/recipes/minilm-3.toml --output docs/evaluation
+    python -m training.shift training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes shift.json. Sets with a base rate or a kind of comment of their own stand for sites: their **development** rows
 are the decisions that training.recalibrate would be given, in random draws, and calibration error is measured on their

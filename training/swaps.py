@@ -1,7 +1,7 @@
 """Identity swaps: how far a score moves when only the identity in a sentence changes.
 
     python -m training.swaps --output docs/evaluation                     # the model that ships
-    python -m training.swaps --model runs/minilm-3/artifact --output .
+    python -m training.swaps --model runs/minilm-5/artifact --output .
 
 Writes swaps.json. For every template of labels/swaps.toml the score with each identity is compared with the template's
 median over identities. Calm sentences pass if the score stays below CALM and within BAND of that median; rude ones,

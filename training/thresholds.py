@@ -1,6 +1,6 @@
 """What each threshold does: precision, recall and the share flagged, attribute by attribute.
 
-    python -m training.thresholds training/recipes/minilm-3.toml --output docs/evaluation
+    python -m training.thresholds training/recipes/minilm-5.toml --output docs/evaluation
 
 Writes thresholds.json, from held-out rows at their natural rate: test rows of the sources that an attribute's
 calibration is fitted on, and the evaluation-only day of Civil Comments where it has labels.
