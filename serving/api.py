@@ -132,6 +132,7 @@ async def _start(engine: Engine, promoted: Path | None, default: Path | None) ->
         return
     gc.collect()
     gc.freeze()  # what lives as long as the service: looking through it again stops every request for 30 ms
+    gc.set_threshold(20_000, 20, 20)  # requests under way are not garbage: Python's 700 looks through them many times
     log.info("ready", model=engine.manifest.name, version=engine.manifest.version)
 
 
