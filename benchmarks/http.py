@@ -83,6 +83,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
+def stolen() -> float:
+    """Seconds that this machine's cores waited for the one it is a guest of (Linux: steal time); 0 if it is none."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / CLOCK
+
+
 def raw(scorer: Scorer, texts: Sequence[str]) -> tuple[float, list[float]]:
     """Texts a second of many, and seconds of each single text."""
     many, single = texts[:1024], texts[:100]
@@ -106,6 +111,7 @@ def merged(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "statuses": dict(sum((Counter(report["statuses"]) for report in reports), Counter[str]())),
         "connections": max(report["connections"] for report in reports),
         "memory": [size for report in reports for size in report["memory"]],
+        "stolen_seconds": sum(report["stolen_seconds"] for report in reports),
         "real_time": all(report["real_time"] for report in reports),
         **{key: statistics.mean(report[key] for report in reports) for key in ("server_share", "client_share")},
     }
@@ -153,7 +159,7 @@ class Running:
         """Runs the load generator; its report, with the service's processor seconds and memory."""
         command = [sys.executable, "-m", "benchmarks.load", "--port", str(self.port), *self.generator]
         command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        before, memory = self.processor(), [self.resident()]
+        before, lost, memory = self.processor(), stolen(), [self.resident()]
         began = time.perf_counter()
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             ended = threading.Event()
@@ -171,6 +177,7 @@ class Running:
         took = time.perf_counter() - began
         report["server_share"] = (self.processor() - before) / took
         report["client_share"] = report["processor_seconds"] / took
+        report["stolen_seconds"] = stolen() - lost
         report["memory"] = memory
         return report
 
@@ -272,7 +279,10 @@ def measure(seconds: float, clients: int, seed: int, *generator: str) -> tuple[l
                 "answers_a_second": len(report["latencies"]) / report["seconds"],
                 "p50_ms": quantile(report["latencies"], 0.5) * 1000,
                 "p99_ms": quantile(report["latencies"], 0.99) * 1000,
-                **{key: report[key] for key in ("statuses", "connections", "server_share", "client_share")},
+                **{
+                    key: report[key]
+                    for key in ("statuses", "connections", "server_share", "client_share", "stolen_seconds")
+                },
                 "memory_mib": [min(report["memory"]), max(report["memory"]), report["memory"][-1]],
             }
             for name, report in (("closed", closed), ("half", half), ("double", double))
@@ -296,16 +306,18 @@ def main() -> None:
     print(f"raw scorer: {record['raw_texts_a_second']:.0f} comments/s, one comment {record['raw_single_ms']:.2f} ms;")
     print(f"{COUNT} texts of {record['tokens_mean']:.1f} tokens on average; one request {record['idle_ms']:.2f} ms;")
     print(f"moments of seed {seed}\n")
-    print(f"{'load':<8}{'200/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'server':>8}{'client':>8}{'MiB':>12}  statuses")
+    columns = {
+        "200/s": ("answers_a_second", 0), "p50 ms": ("p50_ms", 1), "p99 ms": ("p99_ms", 1),
+        "server": ("server_share", 2), "client": ("client_share", 2), "stolen": ("stolen_seconds", 2),
+    }  # fmt: skip
+    print(f"{'load':<8}{''.join(f'{name:>8}' for name in columns)}{'MiB':>12}  statuses")
     for name, phase in record["phases"].items():
+        figures = "".join(f"{phase[key]:>8.{digits}f}" for key, digits in columns.values())
         low, high, _ = phase["memory_mib"]
-        print(
-            f"{name:<8}{phase['answers_a_second']:>8.0f}{phase['p50_ms']:>9.1f}{phase['p99_ms']:>9.1f}"
-            f"{phase['server_share']:>8.2f}{phase['client_share']:>8.2f}{f'{low:.0f}-{high:.0f}':>12}"
-            f"  {', '.join(f'{status}: {count}' for status, count in sorted(phase['statuses'].items()))}"
-        )
+        statuses = ", ".join(f"{status}: {count}" for status, count in sorted(phase["statuses"].items()))
+        print(f"{name:<8}{figures}{f'{low:.0f}-{high:.0f}':>12}  {statuses}")
     priority = "real-time" if record["generator_real_time"] else "ordinary"
-    print(f"(server, client: cores used; the client has {priority} priority)\n")
+    print(f"(server, client: cores used; the client has {priority} priority; stolen: seconds that the host took)\n")
     for bar in bars:
         print(f"{'pass' if bar.met else 'MISS'}  {bar.what:<52}{bar.figure:>8.2f}  bar {bar.bar}")
     if options.json:
