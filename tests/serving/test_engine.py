@@ -21,6 +21,7 @@ from serving import artifact, engine
 from serving.artifact import ArtifactError
 from serving.cpu import NICENESS, allowed
 from serving.engine import BusyError, DeadlineError, Engine, InferenceError, Limits, NotReadyError, Scored
+from serving.engine.batcher import IN_SIGHT
 from serving.metrics import Metrics
 from serving.scorer import Scorer, Scores, ScoringError
 from tests.coroutines import finish
@@ -470,7 +471,7 @@ def test_a_bulk_request_lets_single_ones_pass(gate: Gate) -> None:
             assert not any(task.done() for task in bulk)
             place = next(number for number, batch in enumerate(gate.batches) if "I am short." in batch)
             # After what was in inference, what waited before it, and a few that are as long as those.
-            assert sum(map(len, gate.batches[2:place])) <= before + engine.IN_SIGHT
+            assert sum(map(len, gate.batches[2:place])) <= before + IN_SIGHT
             for answer in await asyncio.gather(*bulk):
                 assert len(answer.scores) == 4 * engine.SHARE_TEXTS
 
