@@ -43,7 +43,7 @@ on-sqlite:
 # What stores nothing is the same on both databases: once is enough for it.
 STORELESS = triage policy $(addprefix test_,$(addsuffix .py,artifact docs_page engine explain language marking outputs \
 	pages records scorer spans text windows)) \
-	dialects/test_openai.py dialects/test_tei.py console/test_likeness.py reader/test_script.py
+	dialects/coral/test_answers.py dialects/coral/test_markup.py dialects/test_openai.py dialects/test_tei.py console/test_likeness.py reader/test_script.py
 on-postgresql:
 	$(BIN)/pytest tests/serving --database postgresql $(addprefix --ignore tests/serving/,$(STORELESS))
 
