@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -25,8 +26,9 @@ class Access:
         self._ring = ring
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    async def check(self, request: HTTPConnection, scope: Scope | None, secret: str | None = None) -> Key | None:
-        """The caller's key, None in local mode. `scope` None: any will do. `secret` stands in for the request's own.
+    async def check(self, request: HTTPConnection, scope: Scope | None, instead: Sequence[str] = ()) -> Key | None:
+        """The caller's key, None in local mode. `scope` None: any will do. `instead`: secrets of a part of the request,
+        which count in place of its own.
 
         Raises ApiError: missing_key, invalid_key, forbidden.
         """
@@ -39,7 +41,7 @@ class Access:
             if scope not in (None, "score") and origin and not loopback(_host(origin)):
                 raise ApiError(403, "forbidden", f"Local mode takes no {scope} from pages of other hosts.")
             return None
-        secrets = [secret] if secret else secrets_of(request)
+        secrets = instead or secrets_of(request.headers, request.query_params)
         if not secrets:
             raise ApiError(
                 401, "missing_key", "A key is needed: ?key=, X-API-Key, or Authorization: Bearer.",
@@ -85,12 +87,14 @@ def _asks_loopback(host: str) -> bool:
         return False
 
 
-def secrets_of(request: HTTPConnection) -> list[str]:
-    """What a request carries wherever a known client puts its key: Google's send a token of theirs beside it."""
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+def secrets_of(headers: Mapping[str, str], query: Mapping[str, str]) -> list[str]:
+    """What a request carries wherever a known client puts its key: Google's send a token of theirs beside it. Names of
+    headers in lower case.
+    """
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
     carried = [credentials.strip() if scheme.lower() == "bearer" else ""]
-    carried += [request.headers.get(name, "") for name in ("x-api-key", "x-goog-api-key")]
-    carried.append(request.query_params.get("key", ""))
+    carried += [headers.get(name, "") for name in ("x-api-key", "x-goog-api-key")]
+    carried.append(query.get("key", ""))
     return [secret for secret in dict.fromkeys(carried) if secret]
 
 

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from serving.admin import opened
 from serving.mendable import one_line_errors
 from serving.moderation import moderators as accounts
-from serving.tables import plain
+from serving.tables import cells
 
 moderators = typer.Typer(no_args_is_help=True, help="Who may log in to the console.")
 
@@ -24,7 +23,7 @@ _Name = Annotated[str, typer.Argument(help="To log in with; upper and lower case
 def create(
     name: _Name,
     role: Annotated[str, typer.Option(help=f"One of {', '.join(accounts.ROLES)}.")] = "moderator",
-    site: Annotated[list[str] | None, typer.Option(help="A site to work on, repeatable. [default: all]")] = None,
+    site: Annotated[list[str] | None, typer.Option(help="A site to work on, repeatable; all if left out.")] = None,
 ) -> None:
     """Make an account; the password is asked for, or read from standard input."""
     with one_line_errors(), opened() as store:
@@ -43,7 +42,7 @@ def list_moderators() -> None:
             dates = (
                 moment.strftime("%Y-%m-%d %H:%M") if moment else "" for moment in (row.created_at, row.disabled_at)
             )
-            table.add_row(Text(plain(row.name)), row.role, ", ".join(row.sites) or "all", *dates)
+            table.add_row(*cells(row.name, row.role, ", ".join(row.sites) or "all", *dates))
     Console().print(table)
 
 

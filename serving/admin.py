@@ -19,6 +19,7 @@ from serving import keys as api_keys
 from serving import settings
 from serving.mendable import one_line_errors
 from serving.store import Store
+from serving.tables import cells
 
 SENDABLE = re.compile("[!-~]+")
 
@@ -41,7 +42,7 @@ def create(
     name: Annotated[str, typer.Argument(help="Who it is for; unique.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help=f"What it may do, repeatable: {', '.join(api_keys.SCOPES)}. [default: score, feedback]"),
+        typer.Option(help=f"What it may do, repeatable: {', '.join(api_keys.SCOPES)}; score and feedback if left out."),
     ] = None,
     per_minute: Annotated[int, typer.Option(help="Comments it may score a minute; 0 is no limit.")] = 6000,
 ) -> None:
@@ -60,7 +61,8 @@ def list_keys() -> None:
     table = Table("id", "name", "scopes", "a minute", "created", "revoked", box=None)
     for key in every:
         dates = (moment.strftime("%Y-%m-%d %H:%M") if moment else "" for moment in (key.created_at, key.revoked_at))
-        table.add_row(key.id, key.name, ", ".join(key.scopes), str(key.per_minute or "no limit"), *dates)
+        limit = str(key.per_minute or "no limit")
+        table.add_row(*cells(key.id, key.name, ", ".join(key.scopes), limit, *dates))
     Console().print(table)
 
 
@@ -80,9 +82,16 @@ def reload(
 ) -> None:
     """Load the model directory again in a running service; no request is lost."""
     with one_line_errors():
-        base = (url or settings.read().address).rstrip("/")
-        model = _reloaded(base, (key or "").strip())
+        model = _reloaded(service_at(url), (key or "").strip())
     typer.echo(f"{model} answers now")
+
+
+def service_at(url: str | None) -> str:
+    """The address of a running service, without a slash at its end; of the settings unless given. Raises ValueError."""
+    base = (url or settings.read().address).rstrip("/")
+    if not base.startswith(("http://", "https://")):
+        raise ValueError("--url: expected an address that starts with http:// or https://")
+    return base
 
 
 def _reloaded(base: str, key: str) -> str:

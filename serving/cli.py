@@ -7,6 +7,7 @@ files does not load the web framework.
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -86,8 +87,8 @@ def score(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port. [default: 8000]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 if left out.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; 8000 if left out.")] = None,
     model: _Model = None,
     demo: Annotated[bool, typer.Option("--demo", help="With a made-up newspaper, to try the entire loop.")] = False,
 ) -> None:
@@ -99,6 +100,8 @@ def serve(
         from serving.settings import read
         from serving.wire import Protocol
 
+        if hasattr(signal, "SIGHUP"):  # until the service answers it there is nothing to reload, and no reason to end
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         settings = read(host=host, port=port, model=model)
         logs.configure(settings.log_level)
         # First of all: what another process serves there must not be taken for this one.

@@ -69,13 +69,14 @@ def cores() -> int:
     return count if limit >= count else max(1, math.ceil(limit))
 
 
-def settle(core: int | None) -> None:
-    """Has the calling thread give way to others, and keeps it on one core if that is given. Linux only: elsewhere, and
-    where the system refuses, it stays as it was.
+def settle(core: int | None = None) -> None:
+    """Has the calling thread give way to others, and keeps it on one core if that is given, or else lets it have all
+    that are the process's: threads start with what the thread that starts them has. Linux only: elsewhere, and where
+    the system refuses, it stays as it was.
     """
     if sys.platform != "linux":
         return
+    me, process = threading.get_native_id(), os.getpid()
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
-        if core is not None:
-            os.sched_setaffinity(threading.get_native_id(), {core})
+        os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, process) + NICENESS)
+        os.sched_setaffinity(me, os.sched_getaffinity(process) if core is None else {core})

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from serving import engine
+from serving.store import cause
 
 
 class ErrorBody(BaseModel):
@@ -77,6 +78,6 @@ def of_engine(error: engine.EngineError) -> ApiError:
 
 def of_store(error: SQLAlchemyError) -> ApiError:
     """That the database failed, as an answer; which way, goes to the log."""
-    structlog.get_logger().error("the database failed", type=type(error).__name__)
+    structlog.get_logger().error("the database failed", **cause(error))
     message = "The database does not answer; try again later."
     return ApiError(503, "store_unavailable", message, headers={"Retry-After": "5"})

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import typer
 from pydantic import ValidationError
 
 from serving import settings
+from serving.admin import service_at
 from serving.mendable import one_line_errors
 from serving.policy.words import in_words
 from serving.sites import DEFAULT, Site, Sites, SitesError
 
 coral = typer.Typer(no_args_is_help=True, help="Check the file of Coral sites, and send a comment as Coral does.")
 
-_File = Annotated[Path | None, typer.Option("--file", help="File of sites. [default: EVENHAND_CORAL]")]
+_File = Annotated[Path | None, typer.Option("--file", help="File of sites; that of EVENHAND_CORAL if left out.")]
 
 
 @coral.command("check")
@@ -49,21 +51,27 @@ def rehearse(
         known = _sites(file).find(site)
         if known is None:
             raise SitesError(f"the file has no site {site!r} and no [default] with secrets")
-        base = (url or settings.read().address).rstrip("/")
+        base = service_at(url)
         body = request_of(text, known).encode()
         headers = {"Content-Type": "application/json", HEADER: sign(body, known.secrets)}
         began = time.perf_counter()
+        late = f"no answer in {known.timeout_ms} ms"
         try:
-            with urlopen(Request(f"{base}/coral/moderate", body, headers), timeout=known.timeout_ms / 1000) as answer:
+            request = Request(f"{base}/coral/moderate", body, headers)
+            with build_opener(_Stay).open(request, timeout=known.timeout_ms / 1000) as answer:
                 status, content = answer.status, answer.read()
         except HTTPError as error:
             with error:
                 said = error.read(2000).decode("utf-8", "replace")
             raise ValueError(f"{base}: {error.code}, so that Coral would ignore it and go on: {said}") from None
-        except (URLError, TimeoutError) as error:
-            why = getattr(error, "reason", None) or f"no answer in {known.timeout_ms} ms"
+        except OSError as error:
+            why = getattr(error, "reason", None) or (late if isinstance(error, TimeoutError) else error)
             raise ValueError(f"{base}: {why}; Coral would go on without an answer") from None
+        except HTTPException as error:
+            raise ValueError(f"{base}: not an evenhand service ({type(error).__name__})") from None
         took = (time.perf_counter() - began) * 1000
+        if took > known.timeout_ms:  # the time-out is for each piece of an answer
+            raise ValueError(f"{base}: {late}, but in {took:.0f}; Coral would go on without an answer")
         if not content:
             typer.echo(f"{status} in {took:.0f} ms: no opinion, Coral goes on")
             return
@@ -73,6 +81,13 @@ def rehearse(
             raise ValueError(f"{base}: the answer is not one that Coral takes; is this evenhand?") from None
         typer.echo(f"{status} in {took:.0f} ms: Coral takes this")
         typer.echo(json.dumps(json.loads(found.wire()), indent=2))
+
+
+class _Stay(HTTPRedirectHandler):
+    """Follows no redirect, as Coral does not."""
+
+    def redirect_request(self, *given: object) -> None:
+        """Called by urllib: there is no other request to make."""
 
 
 def request_of(text: str, site: Site) -> str:

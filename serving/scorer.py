@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from serving.artifact import MODEL, TOKENIZER, Artifact, ArtifactError, Manifest
 from serving.cpu import cores
 from serving.spans import NoSpansError, Tokens, ToxicSpan, joined, read
 from serving.text import normalise
-from serving.windows import combine, cut, sentences
+from serving.windows import bounded, combine, cut, sentences
 
 # Padded tokens of one inference. So few that activations stay in a core's cache: docs/performance-log.md.
 BATCH_TOKENS = 256
@@ -68,8 +68,9 @@ class Scores(Mapping[str, float]):
 class Scorer:
     """An ONNX Runtime session with its tokenizer and calibration. Safe to share between threads."""
 
-    def __init__(self, artifact: Artifact, threads: int = 0) -> None:
-        """Starts the runtime; `threads` batches of one call are run at a time, 0: one for each core.
+    def __init__(self, artifact: Artifact, threads: int = 0, prepare: Callable[[], None] = lambda: None) -> None:
+        """Starts the runtime; `threads` batches of one call are run at a time, 0: one for each core. If more than one,
+        each of the threads that run them calls `prepare` first.
 
         Raises ArtifactError if it cannot.
         """
@@ -86,7 +87,7 @@ class Scorer:
         # there: now and then a fifth of the time. The system's allocator has memory for each thread.
         options.enable_cpu_mem_arena = False
         threads = threads or cores()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference") if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads, "inference", prepare) if threads > 1 else None
         try:
             self._tokenizer = Tokenizer.from_file(str(artifact.path / TOKENIZER))
             self._session = onnxruntime.InferenceSession(
@@ -196,22 +197,24 @@ class Scorer:
         spoken: list[int] = []  # whose sentences they are
         for owner, tokens in enumerate(texts):
             cuts = cut(tokens, limit, overlap)
-            windows += cuts
-            owners += [owner] * len(cuts)
             if len(cuts) > 1:
                 parts = sentences(tokens, self._ends, limit)
-                closer += parts
-                spoken += [owner] * len(parts)
-        scored = self._infer([*windows, *closer])
-        if len(windows) == len(texts):  # as nearly always: nothing to combine
-            return scored
+                cuts = [cuts[number] for number in bounded(cuts)]
+                kept = [parts[number] for number in bounded(parts)]
+                closer += kept
+                spoken += [owner] * len(kept)
+            windows += cuts
+            owners += [owner] * len(cuts)
+        if not closer:  # as nearly always: nothing to combine
+            return self._infer(windows)
+        scored = self._once([*windows, *closer])
         result = np.empty((len(texts), len(self.attributes)), np.float32)
         numbers = np.arange(len(texts) + 1)
         starts, firsts = np.searchsorted(owners, numbers), len(windows) + np.searchsorted(spoken, numbers)
         sizes = np.array([max(1, len(window)) for window in windows], np.int64)
         for owner in range(len(texts)):
             mine, parts_of = slice(starts[owner], starts[owner + 1]), slice(firsts[owner], firsts[owner + 1])
-            if mine.stop - mine.start == 1:
+            if parts_of.start == parts_of.stop:
                 result[owner] = scored[mine.start]
             else:
                 result[owner] = combine(scored[mine], sizes[mine], self._highest, scored[parts_of])
@@ -241,6 +244,12 @@ class Scorer:
         for batch, logits in self._outputs(windows, LOGITS):
             result[batch] = logits
         return result
+
+    def _once(self, windows: Sequence[Sequence[int]]) -> Floats:
+        """As `_infer`; a window that is there several times is scored once."""
+        numbers: dict[tuple[int, ...], int] = {}
+        places = [numbers.setdefault(tuple(window), len(numbers)) for window in windows]
+        return self._infer(list(numbers))[places]
 
     def _outputs(self, windows: Sequence[Sequence[int]], output: str) -> Iterator[tuple[list[int], Floats]]:
         """Numbers of windows with their rows of an output, in batches of like length, several run at once where threads

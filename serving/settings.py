@@ -23,7 +23,9 @@ Mode = Literal["local", "keys"]
 class Settings(BaseSettings):
     """Each field is also an `EVENHAND_…` environment variable; docs/operators.md has the table."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="TCP port")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from serving.text import Span, aligned
-from serving.windows import cut
+from serving.windows import bounded, cut
 
 Floats = npt.NDArray[np.float32]
 # Windows without special tokens -> in any order their numbers and token logits [windows, tokens or more], the first
@@ -79,17 +79,19 @@ def read(texts: Sequence[str], tokenizer: Tokenizer, infer: Infer, limit: int, o
     """The tokens of each text, with their logits by `infer`.
 
     Longer texts are cut into windows of `limit` tokens that share `overlap`; a token in two windows has the higher
-    logit. A text may have no lone surrogates.
+    logit, one in none that is read (`serving.windows.bounded`) minus infinity. A text may have no lone surrogates.
     """
     forms = [aligned(text) for text in texts]
     encodings = tokenizer.encode_batch([clean for clean, _ in forms], add_special_tokens=False)
     windows: list[Sequence[int]] = []
     owners: list[tuple[int, int]] = []
     for owner, encoding in enumerate(encodings):
-        for numbers in cut(range(len(encoding.ids)), limit, overlap):
-            if numbers:
-                windows.append(encoding.ids[numbers[0] : numbers[-1] + 1])
-                owners.append((owner, numbers[0]))
+        ids = encoding.ids
+        places = [(numbers[0], numbers[-1] + 1) for numbers in cut(range(len(ids)), limit, overlap) if numbers]
+        cuts = [ids[start:end] for start, end in places]
+        for number in bounded(cuts):
+            windows.append(cuts[number])
+            owners.append((owner, places[number][0]))
     logits = [np.full(len(encoding.ids), -np.inf, np.float32) for encoding in encodings]
     for batch, rows in infer(windows):
         for number, row in zip(batch, rows, strict=True):

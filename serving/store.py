@@ -14,6 +14,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import (
@@ -116,8 +118,9 @@ class Store:
         try:
             parsed = make_url(url)
             # Days are counted in UTC, whatever the server's own zone is.
-            utc = {"options": "-c timezone=utc"} if parsed.get_backend_name() == "postgresql" else {}
-            self.engine: Engine = create_engine(parsed, pool_pre_ping=True, connect_args=utc)
+            options = {"options": "-c timezone=utc", "connect_timeout": f"{LONGEST_WAIT:.0f}"}
+            chosen = options if parsed.get_backend_name() == "postgresql" else {}
+            self.engine: Engine = create_engine(parsed, pool_pre_ping=True, connect_args=chosen)
             self._writer: Engine = self.engine.execution_options(writes=True)
             self._turns = Turns()
             self._guard, self._forgetting = threading.Lock(), threading.Lock()
@@ -162,6 +165,10 @@ class Store:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
+            newest = ScriptDirectory.from_config(config).get_current_head()
+            with self.engine.connect() as connection:  # which needs no turn to write
+                if MigrationContext.configure(connection).get_current_revision() == newest:
+                    return
             with self._writer.begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -224,6 +231,16 @@ class Store:
     def close(self) -> None:
         """Closes the connections."""
         self.engine.dispose()
+
+
+def cause(error: SQLAlchemyError) -> dict[str, str]:
+    """What may be logged of a failure: its type, and the driver's first line if it is about the database itself (full,
+    locked, not there). Others, and SQLAlchemy's own words, may quote what was to be written.
+    """
+    found = {"type": type(error).__name__}
+    if isinstance(error, OperationalError) and error.orig is not None:
+        found["reason"] = str(error.orig).partition("\n")[0]
+    return found
 
 
 class Turns:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Board", "Row", "open_console", "plain", "print_board"]
+__all__ = ["Board", "Row", "cells", "open_console", "plain", "print_board"]
 
 SHOWN_SCORES = ("report_worthy", "incivility", "constructive")
 EXCERPT = 80  # characters
@@ -65,6 +65,11 @@ class Board:
     def rows(self) -> list[Row]:
         """Return the rows kept, highest first."""
         return [row for _, _, row in sorted(self._heap, reverse=True)]
+
+
+def cells(*texts: str) -> list[Text]:
+    """A table's row of what people wrote: without control characters, and with brackets that are no markup."""
+    return [Text(plain(text)) for text in texts]
 
 
 def plain(text: str, length: int | None = None) -> str:

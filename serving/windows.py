@@ -12,6 +12,9 @@ LEAST, MOST = 8, 62
 # What a sentence's logit must exceed that of the windows by: alone it is read without what may excuse it.
 # Chosen on development rows: docs/robustness.md.
 DISCOUNT = 2.5
+# Tokens of a text's windows, and of its sentences, that are scored. The longest English comment that is taken, 20,480
+# bytes, has some 6,000 in windows. Signs, other scripts and noise have more, for seconds in which others wait.
+BOUND = 6_144
 
 
 def cut(tokens: Sequence[int], limit: int, overlap: int) -> list[Sequence[int]]:
@@ -39,6 +42,21 @@ def sentences(tokens: Sequence[int], ends: Container[int], limit: int) -> list[S
     if start < len(tokens):
         found.append(tokens[max(0, min(start, len(tokens) - LEAST)) :])
     return found
+
+
+def bounded(pieces: Sequence[Sequence[int]], most: int = BOUND) -> list[int]:
+    """Numbers of the windows or sentences of a text that are read: all, or if they have more than `most` tokens those
+    with the most different ones. What is there several times counts once.
+    """
+    distinct = list(dict.fromkeys(map(tuple, pieces)))
+    if sum(map(len, distinct)) <= most:
+        return list(range(len(pieces)))
+    kept: set[tuple[int, ...]] = set()
+    for piece in sorted(distinct, key=lambda piece: -len(set(piece))):
+        if len(piece) <= most:
+            kept.add(piece)
+            most -= len(piece)
+    return [number for number, piece in enumerate(pieces) if tuple(piece) in kept]
 
 
 def combine(

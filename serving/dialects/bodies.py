@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_origin
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from serving.errors import ApiError, invalid, invalid_json
 
@@ -107,7 +108,14 @@ def complaint(error: ValidationError, content: Any) -> ApiError:
         elif isinstance(content, list) and isinstance(part, int):
             place.append(part)
             content = content[part]
-    return invalid(tuple(place), first["msg"].removeprefix("Value error, "))
+    return invalid(tuple(place), rule(first))
+
+
+def rule(error: ErrorDetails) -> str:
+    """What one of pydantic's errors says, without the names of our classes."""
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return "Input should be an object"
+    return error["msg"].removeprefix("Value error, ")
 
 
 def described(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

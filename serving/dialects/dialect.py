@@ -23,6 +23,7 @@ FAILURES = {
     409: "not as things stand",
     413: "body or text too large",
     422: "a field breaks its rule",
+    424: "inference failed",
     431: "address and headers together are too long",
     429: "too much at once; Retry-After says when",
     503: "not ready",

@@ -43,9 +43,9 @@ class PredictRequest(BaseModel):
         | Annotated[list[Pair], Field(min_length=1, max_length=MAX_COMMENTS), Tag("batch")],
         Discriminator(_form),
     ]
-    raw_scores: bool = False
+    raw_scores: bool | None = None
     truncate: bool | None = None
-    truncation_direction: Literal["left", "right", "Left", "Right"] = "Right"
+    truncation_direction: Literal["left", "right", "Left", "Right"] | None = None
 
 
 class Prediction(BaseModel):
@@ -80,17 +80,20 @@ class Info(BaseModel):
     version: str
 
 
-TYPES = {429: "Overloaded", 503: "Unhealthy"}
+TYPES = {424: "Backend", 429: "Overloaded", 503: "Unhealthy"}
 
 
 def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any]]:
-    """`{error, error_type}`; a client that overloads the service is told so, as it is there."""
-    kind = TYPES.get(error.status_code, "Backend" if error.status_code >= 500 else "Validation")
-    return error.status_code, {"error": error.message, "error_type": kind}
+    """`{error, error_type}`; a client that overloads the service is told so, as it is there, and 424 that inference
+    failed.
+    """
+    status = 424 if error.code == "inference_failed" else error.status_code
+    kind = TYPES.get(status, "Backend" if status >= 500 else "Validation")
+    return status, {"error": error.message, "error_type": kind}
 
 
 DIALECT = Dialect("tei", ("/predict", "/health", "/info"), render)
-ERRORS = failures(TeiError, 400, 401, 403, 413, 422, 429, 503, 504)
+ERRORS = failures(TeiError, 400, 401, 403, 413, 422, 424, 429, 503, 504)
 
 router = APIRouter(tags=["text-embeddings-inference"])
 
@@ -108,7 +111,7 @@ async def predict(request: Request) -> Response:
     message = read(await request.body(), PredictRequest)
     single, texts = _texts(message)
     scored = await here.score(request, key, texts)
-    rows = [_predictions(row, message.raw_scores) for row in scored.scores]
+    rows = [_predictions(row, bool(message.raw_scores)) for row in scored.scores]
     return JSONResponse(rows[0] if single else rows)
 
 
@@ -152,13 +155,13 @@ def _texts(message: PredictRequest) -> tuple[bool, list[str]]:
     items: list[Any] = [given] if single else list(given)
     texts = [one if isinstance(one, str) else "\n".join(one) for one in items]
     if message.truncate:
-        texts = [_cut(text, message.truncation_direction) for text in texts]
+        texts = [_cut(text, message.truncation_direction or "right") for text in texts]
     for number, text in enumerate(texts):
         field = "inputs" if single else f"inputs.{number}"
+        if rule := too_long(text):  # first: to look for something visible takes time
+            raise ApiError(413, "text_too_long", f"{field}: {rule}", field)
         if not visible(text):
             raise ApiError(422, "empty_text", f"{field}: expected a visible character", field)
-        if rule := too_long(text):
-            raise ApiError(413, "text_too_long", f"{field}: {rule}", field)
     return single, texts
 
 

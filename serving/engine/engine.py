@@ -12,6 +12,7 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from serving.artifact import Artifact, ArtifactError, Manifest
+from serving.cpu import cores, settle
 from serving.engine.batcher import Batcher, Item, Loaded
 from serving.engine.errors import BusyError, DeadlineError
 from serving.metrics import Metrics
@@ -199,8 +200,11 @@ class Engine:
             item.resolve(DeadlineError("The scores were not ready in time; try again later."))
 
     async def _load(self, artifact: Artifact) -> Manifest:
+        # A text of many windows is as many batches: idle workers' cores help with it.
+        threads = max(self._threads or cores(), self._batcher.workers)
+
         def load() -> Scorer:
-            scorer = Scorer(artifact, self._threads)
+            scorer = Scorer(artifact, threads, settle)
             try:
                 scorer.score([WARM_UP])
             except Exception as error:  # a model that starts and cannot run is as bad as one that does not start

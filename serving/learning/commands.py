@@ -22,7 +22,7 @@ from serving.moderation import sites
 from serving.moderation.tables import Model
 from serving.statistics import Interval
 from serving.store import Store, now
-from serving.tables import plain
+from serving.tables import cells, plain
 from serving.target import OutputError, replaced, resolved
 
 ACTOR = "command"
@@ -63,8 +63,8 @@ def every() -> None:
         name, path = _answering(store)
     table = Table("id", "model", "state", "since (UTC)", "directory", box=None)
     for row in rows:
-        table.add_row(*row)
-    table.add_row("", name, "answers", "", str(path))
+        table.add_row(*cells(*row))
+    table.add_row(*cells("", name, "answers", "", str(path)))
     Console().print(table)
 
 

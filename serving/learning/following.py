@@ -18,7 +18,7 @@ from serving.engine import Engine, EngineError
 from serving.learning import models
 from serving.moderation.tables import Revision, RevisionScores
 from serving.scorer import Scorer
-from serving.store import Store, now
+from serving.store import Store, cause, now
 
 EVERY = 2.0  # seconds
 UNDER_WAY = 500  # ids
@@ -51,7 +51,7 @@ class Follower:
                 while self._engine.idle and await asyncio.to_thread(self._score):
                     await asyncio.sleep(0)
             except SQLAlchemyError as error:
-                structlog.get_logger().warning("models cannot be looked up", type=type(error).__name__)
+                structlog.get_logger().warning("models cannot be looked up", **cause(error))
 
     async def _follow(self) -> None:
         log = structlog.get_logger()

@@ -21,6 +21,7 @@ from serving.moderation import privacy as persons
 from serving.moderation import sites as known
 from serving.moderation import transparency as counting
 from serving.moderation.tables import AuditEntry, Delivery
+from serving.tables import cells
 
 sites = typer.Typer(no_args_is_help=True, help="Make, change and list the sites that are moderated here.")
 hooks = typer.Typer(no_args_is_help=True, help="Make, list and end webhooks; send again what could not be delivered.")
@@ -57,7 +58,7 @@ def list_sites() -> None:
         table = Table("id", "name", "settings", "created", box=None)
         for site in known.every(session):
             chosen = ", ".join(f"{name}={json.dumps(value)}" for name, value in site.settings.items())
-            table.add_row(site.id, site.name, chosen, _moment(site.created_at))
+            table.add_row(*cells(site.id, site.name, chosen, _moment(site.created_at)))
     Console().print(table)
 
 
@@ -65,7 +66,7 @@ def list_sites() -> None:
 def add_hook(
     site: _Site,
     url: Annotated[str, typer.Argument(metavar="URL", help="Where events are posted.")],
-    event: Annotated[list[str] | None, typer.Option(help="Only this event, repeatable. [default: all]")] = None,
+    event: Annotated[list[str] | None, typer.Option(help="Only this event, repeatable; all if left out.")] = None,
 ) -> None:
     """Make a hook and print its secret, which signs what is sent: the only time that it can be seen."""
     with one_line_errors(), opened() as store:
@@ -83,7 +84,7 @@ def list_hooks() -> None:
         table = Table("id", "site", "url", "events", "created", box=None)
         for hook in hooking.every(session):
             events = ", ".join(hook.events) or "all"
-            table.add_row(hook.id, hook.site_id, hook.url, events, _moment(hook.created_at))
+            table.add_row(*cells(hook.id, hook.site_id, hook.url, events, _moment(hook.created_at)))
     Console().print(table)
 
 
@@ -103,7 +104,7 @@ def dead(hook: _Hook) -> None:
         table = Table("sequence", "event", "written", "given up", "attempts", "problem", box=None)
         for row in session.scalars(wanted):
             moments = _moment(row.created_at), _moment(row.dead_at)
-            table.add_row(str(row.sequence), row.event, *moments, str(row.attempts), row.problem)
+            table.add_row(*cells(str(row.sequence), row.event, *moments, str(row.attempts), row.problem or ""))
     Console().print(table)
 
 

@@ -9,7 +9,7 @@ from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.moderation import audit, privacy, sites
-from serving.store import Store, now
+from serving.store import Store, cause, now
 
 EVERY_SECONDS = 24 * 3600.0
 FIRST_SECONDS = 60.0  # after the start, which has other work to do
@@ -22,7 +22,7 @@ async def run(store: Store) -> None:
         try:
             await to_thread.run_sync(forget, store, "retention")
         except SQLAlchemyError as error:
-            structlog.get_logger().error("texts are kept too long: the database failed", type=type(error).__name__)
+            structlog.get_logger().error("texts are kept too long: the database failed", **cause(error))
         await asyncio.sleep(EVERY_SECONDS)
 
 

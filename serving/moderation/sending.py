@@ -31,7 +31,7 @@ from serving.moderation import hooks
 from serving.moderation.problems import ModerationError
 from serving.moderation.tables import Delivery, Hook
 from serving.settings import Mode
-from serving.store import Store, now
+from serving.store import Store, cause, now
 
 POLL_SECONDS = 0.3  # how long an event waits at most before it is seen
 TIMEOUT_SECONDS = 10.0  # for a receiver to answer, all in all
@@ -106,7 +106,7 @@ class Sender:
                         await to_thread.run_sync(self._clean)
                         cleaned = time.monotonic()
                 except SQLAlchemyError as error:
-                    log.error("webhooks wait: the database failed", type=type(error).__name__)
+                    log.error("webhooks wait: the database failed", **cause(error))
                     await self._pause(10 * POLL_SECONDS)
                 await self._pause(POLL_SECONDS)
             if self._drains:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from serving.mendable import one_line_errors
 from serving.policy.file import DEFAULT, Policy, PolicyError, load
 from serving.policy.words import describe
 from serving.store import LARGEST
-from serving.tables import open_console, plain
+from serving.tables import cells, open_console, plain
 
 if TYPE_CHECKING:
     from serving.policy.backtest import Report, Row
@@ -124,7 +123,7 @@ def versions(site: _Site) -> None:
     table = Table("version", "state", "saved", "changed", "note", box=None)
     for row in rows:
         dates = (moment.strftime("%Y-%m-%d %H:%M") for moment in (row.created_at, row.changed_at))
-        table.add_row(str(row.version), row.state, *dates, Text(plain(row.note or "")))
+        table.add_row(*cells(str(row.version), row.state, *dates, row.note or ""))
     Console().print(table if rows else f"{site} has none: the default policy holds")
 
 

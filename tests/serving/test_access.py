@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.requests import Request
 
 from serving import keys
 from serving.access import Access
 from serving.errors import ApiError
-from serving.keys import KeyRing
+from serving.keys import Key, KeyRing
 from serving.store import Store
 from tests.coroutines import finish
 
@@ -63,3 +66,38 @@ def test_a_request_over_a_keys_minute_can_never_succeed_and_says_so(store: Store
     assert (later.value.status_code, later.value.code) == (429, "rate_limited")
     assert later.value.headers is not None
     assert int(later.value.headers["Retry-After"]) >= 1
+
+
+def test_known_keys_do_not_wait_for_a_database_that_hangs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, secret = keys.create(store, "coral", ["score"], 0)
+    monkeypatch.setattr(keys, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(keys, "LONGEST_WAIT", 0.5)
+    read, answering = KeyRing._read, threading.Event()
+
+    def hanging(ring: KeyRing) -> dict[str, Key]:
+        assert answering.wait(60)
+        return read(ring)
+
+    async def scenario() -> None:
+        ring = KeyRing(store)
+        assert await ring.find(secret) == made
+        monkeypatch.setattr(KeyRing, "_read", hanging)
+        found = await asyncio.gather(*(ring.find(secret) for _ in range(100)))
+        assert found == [made] * 100
+        assert await ring.find("evh_unknown") is None
+        monkeypatch.setattr(keys, "STALE_SECONDS", 0.0)
+        with pytest.raises(TimeoutError):
+            await ring.find(secret)
+        keys.revoke(store, made.id)
+        answering.set()
+        while True:
+            try:
+                assert await ring.find(secret) is None
+                break
+            except TimeoutError:  # until the thread that hung is done
+                await asyncio.sleep(0.01)
+
+    try:
+        finish(scenario())
+    finally:
+        answering.set()

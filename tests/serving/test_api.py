@@ -94,7 +94,7 @@ def test_one_bad_item_fails_no_other(server: Server) -> None:
         ({"comments": [{"text": "no id"}]}, "comments.0.id", "required"),
         ({"comments": [{"id": 5, "text": "y"}]}, "comments.0.id", "string"),
         ({"comments": [{"id": "x", "text": "y"}], "attributes": []}, "attributes", "at least 1"),
-        ([], "body", "dictionary"),
+        ([], "body", "object"),
     ],
 )
 def test_a_field_that_breaks_its_rule_is_named(server: Server, body: Any, field: str, rule: str) -> None:

@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError, TimeoutError
 
+from serving import keys
 from serving import store as stores
 from serving.api import create_app
 from serving.moderation import moderators, privacy
@@ -26,6 +27,7 @@ from serving.moderation.keeping import forget
 from serving.settings import Settings
 from serving.store import Store
 from tests import databases
+from tests.service import running
 from tests.serving.moderation.world import World
 
 WAIT = 0.05  # seconds
@@ -191,3 +193,47 @@ def test_a_log_that_another_program_reads_is_not_yet_forgotten(store: Store, mon
     store.forget()
     assert not store.owed
     assert b"77e1b0" not in databases.content(url)
+
+
+def test_commands_that_read_need_no_turn_to_write(store: Store) -> None:
+    if not store.one_writer:
+        pytest.skip("writers go side by side")
+    keys.create(store, "coral", ["score"], 0)
+    again = Store(store.engine.url.render_as_string(hide_password=False))
+    with closing(sqlite3.connect(store.engine.url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        again.open()
+        assert [key.name for key in keys.every(again)] == ["coral"]
+        other.execute("ROLLBACK")
+    again.close()
+
+
+def test_scoring_goes_on_while_suggestions_wait_and_the_log_says_for_what(tmp_path: Path) -> None:
+    """Another program writes, longer than the service waits for it."""
+    url = databases.fresh(tmp_path)
+    if not url.startswith("sqlite"):
+        pytest.skip("writers go side by side")
+    filled = Store(url)
+    filled.open()
+    secret = keys.create(filled, "coral", ["score", "feedback"], 0)[1]
+    filled.close()
+    said = {"comment": {"text": "Well."}, "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}}}
+    asked = {"comment": {"text": "Well."}, "requestedAttributes": {"TOXICITY": {}}}
+    with running(tmp_path / "log", mode="keys", database_url=url) as server, ThreadPoolExecutor(20) as pool:
+
+        def call(name: str, body: Any) -> httpx.Response:
+            path = f"{server.url}/v1alpha1/comments:{name}?key={secret}"
+            return httpx.post(path, json=body, timeout=60)
+
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            suggestions = [pool.submit(call, "suggestscore", said) for _ in range(20)]
+            time.sleep(keys.FRESH_SECONDS + 0.5)  # then keys are read again
+            for _ in range(5):
+                assert call("analyze", asked).status_code == 200
+            assert not any(each.done() for each in suggestions)
+            assert {each.result().status_code for each in suggestions} == {503}
+            other.execute("ROLLBACK")
+        assert call("suggestscore", said).status_code == 200
+        lines = [json.loads(line) for line in server.logged().splitlines() if line.startswith("{")]
+    assert {line["reason"] for line in lines if line["event"] == "the database failed"} == {"database is locked"}

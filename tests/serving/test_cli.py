@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from sqlalchemy import create_engine, inspect
 from serving.artifact import Artifact
 from serving.cli import _bound
 from serving.scorer import Scorer
-from serving.settings import Settings
+from serving.settings import Settings, read
 from tests import databases
 from tests.service import free_port, running
 
@@ -255,3 +256,54 @@ def test_info_names_model_licence_and_hashes() -> None:
     output = run("info").stdout
     for expected in (manifest.name, manifest.version, manifest.licence, *manifest.files.values(), "incivility"):
         assert expected in output
+
+
+def test_nothing_is_left_in_the_home_directory(tmp_path: Path) -> None:
+    """ONNX Runtime would leave an id there, and report under it."""
+    code = "from serving.cli import app; app()"
+    command = [sys.executable, "-c", code, "score", "docs/examples/comments.jsonl"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment | {"HOME": str(tmp_path)}, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_setting_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MODEL", "CORAL", "PORT"):
+        monkeypatch.setenv(f"EVENHAND_{name}", "")
+    found = read()
+    assert (found.model, found.coral, found.port) == (None, None, 8000)
+
+
+def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENHAND_DATABASE_URL", databases.fresh(tmp_path))
+    name = "[red]x[/red] [/]"
+    hook = "https://[fd00::5]/[/a]"
+    for made in (["keys", "create", name], ["sites", "create", "daily", name], ["hooks", "add", "daily", hook]):
+        done = run(*made)
+        assert done.returncode == 0, done.stderr
+    for kind, shown in (("keys", name), ("sites", name), ("hooks", hook)):
+        assert shown in run(kind, "list").stdout
+    assert "printable" in run("keys", "create", "two\nlines").stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="only Unix has the signal")
+def test_a_signal_to_reload_does_not_end_a_service_that_starts(tmp_path: Path) -> None:
+    url, port = databases.fresh(tmp_path), free_port()
+    command = [sys.executable, "-c", "from serving.cli import app; app()", "serve", "--port", str(port)]
+    environment = os.environ | {"EVENHAND_DATABASE_URL": url}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            assert "listens" in process.stderr.readline()  # the model is not loaded yet
+            process.send_signal(signal.SIGHUP)
+            line = process.stderr.readline()
+            while line and '"ready"' not in line:
+                line = process.stderr.readline()
+            assert line
+            assert process.poll() is None
+        finally:
+            process.terminate()
+            process.communicate()

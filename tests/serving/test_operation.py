@@ -337,3 +337,16 @@ def test_nothing_is_left_of_clients_that_misbehave(tmp_path: Path) -> None:
         assert not [line for line in lines if line["level"] == "error"]
         assert "Traceback" not in server.log.read_text()
         assert 499 in {line.get("status") for line in lines}
+
+
+def test_no_key_and_no_person_of_a_path_is_logged(server: Server) -> None:
+    key = "evh_Zanzibar-marmalade_9911"
+    with httpx.Client(base_url=server.url) as ask:
+        ask.post(f"/v1alpha1/comments:analyze%3Fkey={key}", headers={"X-Request-ID": key})
+        ask.get(f"/v1/score/{key}/x")
+        ask.delete("/v1/sites/daily/authors/person-Zanzibar-7")
+        ask.get("/v1/sites/daily/reporters/person-Zanzibar-7/export")
+    log = server.logged()
+    assert "Zanzibar" not in log
+    assert '"/v1/sites/daily/authors/{id}"' in log
+    assert '"/v1/sites/daily/reporters/{id}/export"' in log

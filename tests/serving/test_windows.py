@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.windows import DISCOUNT, LEAST, MOST, combine, cut, sentences
+from serving.windows import DISCOUNT, LEAST, MOST, bounded, combine, cut, sentences
 
 
 @given(st.integers(0, 400), st.integers(2, 60), st.data())
@@ -50,3 +50,20 @@ def test_the_worst_window_decides_harm_and_the_mean_decides_quality() -> None:
 def test_a_sentence_that_is_much_worse_decides() -> None:
     logits, closer = np.array([[0.0], [-2.0]], np.float32), np.array([[-1.0], [5.0]], np.float32)
     assert combine(logits, np.array([10, 30]), np.array([True]), closer).tolist() == [5.0 - DISCOUNT]
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=20), max_size=30), st.integers(0, 200))
+def test_what_is_read_is_bounded_and_all_of_it_if_it_fits(pieces: list[list[int]], most: int) -> None:
+    kept = bounded(pieces, most)
+    different = {tuple(piece) for piece in pieces}
+    read = {tuple(pieces[number]) for number in kept}
+    assert kept == sorted(kept)
+    assert sum(map(len, read)) <= most or not kept
+    assert [number for number, piece in enumerate(pieces) if tuple(piece) in read] == kept
+    if sum(map(len, different)) <= most:
+        assert read == different
+
+
+def test_the_most_varied_are_read() -> None:
+    assert bounded([[1] * 4, [1, 2, 3, 4], [1, 2] * 2, [1] * 4], 8) == [1, 2]
+    assert bounded([[1] * 4] * 100, 4) == list(range(100))

@@ -27,6 +27,8 @@ BREAKING = (
 )
 SPACES = dict.fromkeys(INLINE.split(), "") | dict.fromkeys(BREAKING.split(), " ")  # element -> what it leaves
 
+HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+
 
 def text_of(html: str) -> str:
     """The text of an HTML fragment, its entities decoded, with a space where an element breaks the line.
@@ -37,3 +39,20 @@ def text_of(html: str) -> str:
     """
     bare = TAG.sub(lambda tag: SPACES.get(tag[1].lower(), tag[0]), html)
     return ENTITY.sub(lambda entity: unescape(entity[0]), bare)
+
+
+def addresses_of(html: str) -> str:
+    """The same text with the address of each link in place of the link's own words, which may be others or none."""
+    parts: list[str] = []
+    end, inside = 0, False
+    for tag in TAG.finditer(html):
+        if tag[1].lower() != "a":
+            continue
+        if not inside:
+            parts.append(html[end : tag.start()])
+        end, found = tag.end(), HREF.search(tag[0])
+        inside = found is not None
+        if found:
+            address = found[1] or found[2] or found[3] or ""
+            parts.append(f" {'http:' if address.startswith('//') else ''}{address} ")
+    return text_of("".join((*parts, html[end:])))

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from serving import policy, service
 from serving.dialects.bodies import complaint, inlined, load
 from serving.dialects.coral.answers import answer
-from serving.dialects.coral.markup import text_of
+from serving.dialects.coral.markup import addresses_of, text_of
 from serving.dialects.coral.schemas import ModerationAnswer, ModerationRequest
 from serving.dialects.coral.signature import HEADER, verified
 from serving.dialects.dialect import failures
@@ -69,11 +69,11 @@ async def moderate(request: Request) -> Response:
         return Response(status_code=204)
     scored = await _scored(here, request, text, began + site.deadline)
     scores = scored.scores[0]
-    log = structlog.get_logger().bind(site=site.id, request_id=request.state.request_id)
+    log = structlog.get_logger().bind(site=message.site.id[:64], request_id=request.state.request_id)
     asked = [rule.attribute for rule in site.rules if rule.attribute is not None]
     if unscored := [attribute for attribute in asked if attribute not in scores]:
         log.warning("a rule asks for what this model does not score", attribute=unscored[0])
-    facts = Facts(author=AuthorFacts(role=message.author.role), links=policy.count_links(text))
+    facts = Facts(author=AuthorFacts(role=message.author.role), links=_links(message, site))
     reason = policy.first_match(site.rules, scores, facts)
     log.info("coral decision", action=reason.action if reason else None, rule=reason.rule if reason else None)
     found = answer(reason, site, scored.model, scores) if reason else None
@@ -122,6 +122,12 @@ def _text(message: ModerationRequest, site: Site) -> str:
     if rule := too_long(text):
         raise ApiError(422, "text_too_long", f"comment.body: {rule}", "comment.body")
     return text
+
+
+def _links(message: ModerationRequest, site: Site) -> int:
+    """How many web addresses the comment leads to."""
+    body = message.comment.body
+    return policy.count_links(addresses_of(body) if site.format == "HTML" else body)
 
 
 async def _scored(here: Service, request: Request, text: str, until: float) -> Scored:

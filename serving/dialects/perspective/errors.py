@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -51,6 +52,11 @@ class PerspectiveError(ApiError):
 
 
 def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any]]:
+    """Status and envelope of a request's answer."""
+    return envelope(error, request_id(request), request.query_params)
+
+
+def envelope(error: ApiError, request_id: str, query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     """Status and envelope; `details` is never empty, since clients index it."""
     status, message = error.status_code, error.message
     detail: dict[str, Any]
@@ -64,8 +70,8 @@ def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any
         "code": status,
         "message": message,
         "status": STATUS.get(status, "INVALID_ARGUMENT" if status < 500 else "UNKNOWN"),
-        "details": [detail, {"@type": REQUEST_INFO, "requestId": request_id(request)}],
+        "details": [detail, {"@type": REQUEST_INFO, "requestId": request_id}],
     }
-    if request.query_params.get("$.xgafv") == "1":  # the older format, which some clients still ask for
+    if query.get("$.xgafv") == "1":  # the older format, which some clients still ask for
         body["errors"] = [{"message": message, "domain": "global", "reason": "badRequest"}]
     return status, {"error": body}

@@ -13,11 +13,12 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving import service
+from serving.access import secrets_of
 from serving.dialects.bodies import ByHand, described
-from serving.dialects.dialect import failures
+from serving.dialects.dialect import failures, request_id
 from serving.dialects.perspective import batch, discovery, schemas
 from serving.dialects.perspective.analyze import analyze
-from serving.dialects.perspective.errors import render
+from serving.dialects.perspective.errors import envelope
 from serving.dialects.perspective.suggest import suggest
 from serving.engine import EngineError
 from serving.errors import ApiError, of_engine, of_store
@@ -90,45 +91,59 @@ async def batch_of_calls(request: Request) -> Response:
     spanned = any(SPANNED.search(part.body) for part in parts)
     limit = asyncio.Semaphore(1 if spanned else max(1, min(AT_ONCE, service.of(request).settings.queue // 2)))
 
-    async def answer(part: batch.Part) -> tuple[batch.Part, int, dict[str, Any], dict[str, str]]:
+    room = service.of(request).settings.max_body_bytes
+
+    async def answer(part: batch.Part) -> batch.Answer:
+        nonlocal room
         # Under a prefix, which a proxy takes off the request's path, clients write it into the parts all the same.
         path = next((path for path in (ANALYZE, SUGGEST) if part.path.endswith(path)), None)
         async with limit:
             try:
+                if part.problem:
+                    raise part.problem
                 if part.method != "POST" or path is None:
                     raise ApiError(404, "not_found", f"A batch answers POST {ANALYZE} and {SUGGEST}.")
-                return part, 200, await _call(request, path, part.body, part.query.get("key")), {}
+                if room <= 0:
+                    raise ApiError(413, "batch_too_large", "The answers before this one fill the batch; send fewer.")
+                content = _written(await _call(request, path, part))
+                room -= len(content)
+                return batch.Answer(part, 200, content, {})
             except ApiError as error:
                 known = error
             except EngineError as error:
                 known = of_engine(error)
             except SQLAlchemyError as error:
                 known = of_store(error)
-            return part, *render(known, request), dict(known.headers or {})
+            status, message = envelope(known, request_id(request), part.query)
+            return batch.Answer(part, status, _written(message), known.headers or {})
 
     answers = await asyncio.gather(*(answer(part) for part in parts))
     boundary = f"batch_{secrets.token_hex(12)}"
     return Response(batch.write(answers, boundary), media_type=f"multipart/mixed; boundary={boundary}")
 
 
-async def _call(request: Request, path: str, body: bytes | None = None, secret: str | None = None) -> dict[str, Any]:
-    """One call: the request itself, or with `body` and key a part of a batch.
+async def _call(request: Request, path: str, part: batch.Part | None = None) -> dict[str, Any]:
+    """One call: the request itself, or a part of a batch, with a key of its own if it has one.
 
     The key is checked before a body is read.
     """
     here = service.of(request)
     scope: Scope = "score" if path == ANALYZE else "feedback"
-    key: Key | None = await here.admit(request, scope, secret)
-    if body is None:
-        body = await request.body()
+    key: Key | None = await here.admit(request, scope, secrets_of(part.headers, part.query) if part else ())
+    body = part.body if part else await request.body()
     if path == ANALYZE:
         return await analyze(here, request, key, body)
     receipt = await suggest(here, key, body)
+    request.state.answer_headers = here.access.remaining(key)
     return receipt.model_dump(by_alias=True, exclude_none=True)
 
 
+def _written(message: dict[str, Any]) -> bytes:
+    return ENCODER.encode(message).encode()
+
+
 def _answer(message: dict[str, Any]) -> Response:
-    return Response(ENCODER.encode(message), media_type=Json.media_type)
+    return Response(_written(message), media_type=Json.media_type)
 
 
 def _root(here: Service, request: Request) -> str:

@@ -58,6 +58,11 @@ class Context(Message):
     entries: Annotated[list[TextEntry] | None, BeforeValidator(_left_out)] = None
     article_and_parent_comment: Annotated[ArticleAndParent | None, BeforeValidator(_left_out)] = None
 
+    def all(self) -> list[TextEntry]:
+        """Every text of it."""
+        two = self.article_and_parent_comment or ArticleAndParent()
+        return [*(self.entries or ()), *(entry for entry in (two.article, two.parent_comment) if entry)]
+
 
 class AttributeParameters(Message):
     """How one attribute is asked for."""
@@ -66,7 +71,8 @@ class AttributeParameters(Message):
     score_threshold: Annotated[float | None, Field(allow_inf_nan=False)] = None
 
 
-Languages = Annotated[list[str], BeforeValidator(_languages)]
+Code = Annotated[str, Field(max_length=100)]
+Languages = Annotated[list[Code], Field(max_length=100), BeforeValidator(_languages)]
 
 
 class CommentRequest(Message):

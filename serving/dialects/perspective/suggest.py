@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from serving import language
 from serving.dialects.bodies import load
@@ -19,8 +20,9 @@ from serving.dialects.perspective.schemas import (
 )
 from serving.keys import Key
 from serving.service import Service
-from serving.store import Feedback, Store
+from serving.store import Feedback
 
+MOST = 1000  # labels of one request, each stored with the text
 CORAL_TOKEN = "comment:"  # Coral's clientToken is this and the comment's id
 
 
@@ -33,28 +35,41 @@ async def suggest(here: Service, key: Key | None, body: bytes) -> SuggestComment
     text = checked(message.comment, message.context)
     if not message.attribute_scores:
         raise PerspectiveError("Missing attribute_scores", "NO_REQUESTED_ATTRIBUTES")
+    names.check_number(message.attribute_scores)
     origin = origin_of(message.context, message.client_token)
-    rows = [
-        Feedback(
-            key_id=key.id if key else None,
-            text=text,
-            attribute=name[:100],
-            value=score.value,
-            begin=begin,
-            end=end,
-            languages=message.languages,
-            community_id=_text(message.community_id),
-            session_id=_text(message.session_id),
-            client_token=_text(message.client_token),
-            **origin,
-        )
+    labels = [
+        (name, label)
         for name, scores in message.attribute_scores.items()
-        for begin, end, score in _labels(name, scores, spans.utf16(text))
+        for label in _labels(name, scores, spans.utf16(text))
     ]
+    if len(labels) > MOST:
+        raise PerspectiveError(f"Too many scores: {len(labels)}, at most {MOST} of all attributes and spans")
     here.access.spend(key, 1)
+
+    def store(session: Session) -> None:
+        rows = [
+            Feedback(
+                key_id=key.id if key else None,
+                text=text,
+                attribute=name[:100],
+                value=score.value,
+                begin=begin,
+                end=end,
+                languages=message.languages,
+                community_id=_text(message.community_id),
+                session_id=_text(message.session_id),
+                client_token=_text(message.client_token),
+                **origin,
+            )
+            for name, (begin, end, score) in labels
+        ]
+        if message.context:  # once: it may be a whole article
+            rows[0].context = message.context.model_dump(exclude_none=True)
+        session.add_all(rows)
+
     if not message.do_not_store:
-        await asyncio.to_thread(_write, here.store, rows)
-        here.metrics.feedback.inc(len(rows))
+        await here.writer.do(store)
+        here.metrics.feedback.inc(len(labels))
     return SuggestCommentScoreResponse(
         client_token=message.client_token,
         detected_languages=[found.code for found in language.detect(text)] or ["und"],
@@ -90,7 +105,7 @@ def origin_of(context: Context | None, client_token: str | None) -> dict[str, An
 
     Coral puts a JSON string with the ids into the first context entry; its clientToken names the comment too.
     """
-    found: dict[str, Any] = {"context": context.model_dump(exclude_none=True) if context else None}
+    found: dict[str, Any] = {}
     entries = context.entries if context else None
     told: Any = None
     if entries and entries[0].text:
@@ -110,8 +125,3 @@ def origin_of(context: Context | None, client_token: str | None) -> dict[str, An
 def _text(value: Any, most: int = 256) -> str | None:
     """A text cut to its column, which some databases enforce."""
     return value[:most] if isinstance(value, str) and value else None
-
-
-def _write(store: Store, rows: list[Feedback]) -> None:
-    with store.session.begin() as session:
-        session.add_all(rows)

@@ -275,10 +275,33 @@ def test_parts_of_a_batch_fail_alone(keys: Keys) -> None:
     [
         ("application/json", b"{}"),
         ("multipart/mixed", b"--b--"),
-        ("multipart/mixed; boundary=b", b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--"),
-        ("multipart/mixed; boundary=b", b"--b\r\nContent-Type: application/http\r\n\r\n\r\n--b--"),
-        ("multipart/mixed; boundary=b", b"--b\r\nContent-Type: application/http\r\n\r\nPOST //[ HTTP/1.1\r\n--b--"),
+        ('multipart/mixed; boundary=""', b"----"),
     ],
 )
 def test_a_batch_that_cannot_be_read(server: Server, kind: str, body: bytes) -> None:
     google_error(post(server, "/batch", body, **{"Content-Type": kind}), 400)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "Content-Type: text/plain\r\n\r\nx",
+        "Content-Type: application/http\r\n\r\n",
+        "Content-Type: application/http\r\n\r\nPOST //[ HTTP/1.1",
+    ],
+)
+def test_a_part_that_is_no_call_spoils_no_other(server: Server, bad: str) -> None:
+    good = f"Content-Type: application/http\r\n\r\nPOST {ANALYZE} HTTP/1.1\r\n\r\n{json.dumps(comment())}"
+    sent = f"--b c\r\n{bad}\r\n--b c\r\n{good}\r\n--b c--".encode()
+    answer = post(server, "/batch", sent, **{"Content-Type": 'multipart/mixed; boundary="b c"'})
+    assert answer.status_code == 200, answer.text
+    assert [line.split()[1] for line in answer.text.splitlines() if line.startswith("HTTP/1.1")] == ["400", "200"]
+    assert "Part 0: " in answer.text
+
+
+def test_a_part_in_the_older_format_has_its_errors(server: Server) -> None:
+    part = f"Content-Type: application/http\r\n\r\nPOST {ANALYZE}?$.xgafv=1 HTTP/1.1\r\n\r\n{{}}"
+    answer = post(
+        server, "/batch", f"--b\r\n{part}\r\n--b--".encode(), **{"Content-Type": "multipart/mixed; boundary=b"}
+    )
+    assert '"errors":[{' in answer.text

@@ -198,3 +198,17 @@ def test_the_common_servers_log_holds_one_json_line_an_event(server: Server, tmp
     lines = [line for line in server.logged().splitlines() if line.startswith("{")]
     (mine,) = (json.loads(line) for line in lines if "perspective-1" in line)
     assert (mine["method"], mine["path"], mine["status"]) == ("POST", ANALYZE, 200)
+
+
+@pytest.mark.parametrize("header", ["X-Goog-Api-Key: {}", "x-api-key: {}", "Authorization: Bearer {}"])
+def test_a_part_of_a_batch_may_have_its_key_in_a_header(keys: Keys, secret: str, header: str) -> None:
+    call = f"POST {ANALYZE} HTTP/1.1\r\nContent-Type: application/json\r\n{header.format(secret)}"
+    part = f"--b\r\nContent-Type: application/http\r\n\r\n{call}\r\n\r\n{json.dumps(comment())}\r\n--b--"
+    answer = post(keys.server, "/batch", part.encode(), **{"Content-Type": "multipart/mixed; boundary=b"})
+    assert "HTTP/1.1 200 OK" in answer.text
+
+
+def test_a_suggestion_says_how_much_is_left(keys: Keys) -> None:
+    _, limited = keys.create("suggesting", "--per-minute", "7")
+    answer = post(keys.server, SUGGEST, suggestion(), f"?key={limited}")
+    assert (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]) == ("7", "6")

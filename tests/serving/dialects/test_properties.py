@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -219,7 +220,7 @@ def test_a_batch_is_read_or_refused(kind: str, body: bytes) -> None:
         parts = batch.read(kind, body)
     except PerspectiveError:
         return
-    written = batch.write([(part, 200, {}, {}) for part in parts], "c")
+    written = batch.write([batch.Answer(part, 200, b"{}", {}) for part in parts], "c")
     assert written.count(b"--c") >= len(parts) + 1
 
 
@@ -235,6 +236,6 @@ def test_a_batch_is_read_or_refused(kind: str, body: bytes) -> None:
 )
 def test_a_batch_takes_time_by_its_size_alone(body: bytes) -> None:
     began = time.process_time()  # others' work does not count
-    with pytest.raises(PerspectiveError):
-        batch.read("multipart/mixed; boundary=b", body)
+    with suppress(PerspectiveError):
+        assert all(part.problem for part in batch.read("multipart/mixed; boundary=b", body))
     assert time.process_time() - began < 3

@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests import joi
 from tests.serving.dialects.coral.calls import FOREIGN, SECRET, Service
@@ -38,3 +45,45 @@ def test_a_comment_can_be_sent_as_coral_would(service: Service) -> None:
     assert (refused.returncode, "401" in refused.stderr) == (2, True)
     nobody = evenhand(service, "try", "--url", "http://127.0.0.1:9")
     assert (nobody.returncode, "Coral would go on" in nobody.stderr) == (2, True)
+
+
+@contextmanager
+def answering(*pieces: bytes, pause: float) -> Iterator[str]:
+    """The address of something that answers one call in pieces."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with listening.accept()[0] as connection:
+                connection.recv(65536)
+                for piece in pieces:
+                    connection.sendall(piece)
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pause", "told"),
+    [
+        ([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 2\r\n", b"\r\n", b"{}"], 0.08, "no answer in 100 ms, but in "),
+        ([b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9\r\nContent-Length: 0\r\n\r\n"], 0, "302, so that Coral"),
+        ([b"SSH-2.0-OpenSSH_9.2\r\n"], 0, "not an evenhand service"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"], 0, "not an evenhand service"),
+    ],
+)
+def test_what_coral_would_not_take_is_told_in_one_line(
+    service: Service, pieces: list[bytes], pause: float, told: str
+) -> None:
+    with answering(*pieces, pause=pause) as url:
+        done = evenhand(service, "try", "--site", "hurried", "--url", url)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "file:///etc/hostname", "http://a b/", "http://127.0.0.1:x"])
+def test_what_is_no_address_is_told_in_one_line(service: Service, url: str) -> None:
+    done = evenhand(service, "try", "--url", url)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr

@@ -90,6 +90,8 @@ def test_rules_may_ask_for_role_and_links_alone(service: Service) -> None:
     assert "score" not in explanation
     assert ask(service, CALM, "facts").status_code == 204
     assert ask(service, text, "facts", role="MEMBER").status_code == 204
+    linked = f'{CALM} <a href="http://a.example">One</a>, <a href="http://b.example">two</a>.'
+    assert opinion(ask(service, linked, "facts"))[0]["status"] == "SYSTEM_WITHHELD"
 
 
 @pytest.mark.parametrize("role", ["STAFF", "MODERATOR", "ADMIN"])
