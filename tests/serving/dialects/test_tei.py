@@ -68,6 +68,12 @@ def test_what_cannot_be_scored(server: Server, inputs: Any) -> None:
     assert "inputs" in response.json()["error"]
 
 
+def test_null_is_what_is_left_out(server: Server) -> None:
+    plain = post(server, "/predict", {"inputs": "Well, well."})
+    empty = {"raw_scores": None, "truncate": None, "truncation_direction": None}
+    assert post(server, "/predict", {"inputs": "Well, well."} | empty).json() == plain.json()
+
+
 def test_state(server: Server, scorer: Scorer) -> None:
     health = requests.get(f"{server.url}/health", timeout=60)
     assert (health.status_code, health.content) == (200, b"")
