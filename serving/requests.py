@@ -136,8 +136,14 @@ class Requests:
                 return
             await self.app(scope, bounded, reply)
         except asyncio.CancelledError:
-            if not gone or work.uncancel():
-                raise  # the server itself stops
+            if gone:
+                if work.uncancel():
+                    raise
+            elif status:
+                raise
+            else:  # the server stops, and waits no longer for the rest of a request
+                error = ApiError(503, "not_ready", "The service is stopping.", headers={"Connection": "close"})
+                await answer(HTTPConnection(scope), error)(scope, receive, reply)
         except ClientDisconnect:
             pass
         except (KeyboardInterrupt, SystemExit, GeneratorExit):

@@ -53,8 +53,9 @@ class Dialect:
     response: type[Response] = JSONResponse
 
     def covers(self, path: str) -> bool:
-        """Whether a path is one of this dialect's."""
-        return any(path.startswith(p) if p.endswith("/") else path == p for p in self.prefixes)
+        """Whether a path is one of this dialect's, or would be without a slash too many at its end."""
+        bare = path.rstrip("/")
+        return any(path.startswith(p) if p.endswith("/") else bare == p for p in self.prefixes)
 
 
 def request_id(request: HTTPConnection) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -102,6 +103,18 @@ def test_what_is_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{server.url}/healthz")
     # `running` looks at the exit code.
+
+
+def test_what_has_not_all_come_when_it_stops_is_refused_in_its_dialect(tmp_path: Path) -> None:
+    with running(tmp_path / "log", drain_seconds=1) as server, socket.socket() as client:
+        client.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        client.sendall(b"POST /v1alpha1/comments:analyze HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
+        time.sleep(0.5)
+        os.kill(server.pid, signal.SIGTERM)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"status":"UNAVAILABLE"' in answer
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("how", ["signal", "command"])

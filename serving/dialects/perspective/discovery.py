@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from serving.dialects.perspective import schemas
 
+VERSION = "v1alpha1"
 SCOPE = "https://www.googleapis.com/auth/userinfo.email"
 MESSAGES: tuple[type[BaseModel], ...] = (
     schemas.AnalyzeCommentRequest,
@@ -43,7 +44,7 @@ def document(root: str) -> dict[str, Any]:
         "id": "commentanalyzer:v1alpha1",
         "name": "commentanalyzer",
         "canonicalName": "Comment Analyzer",
-        "version": "v1alpha1",
+        "version": VERSION,
         "revision": "20200426",
         "title": "Perspective Comment Analyzer API, served by evenhand",
         "description": "Scores comments for attributes such as toxicity.",

@@ -66,6 +66,8 @@ def envelope(error: ApiError, request_id: str, query: Mapping[str, str]) -> tupl
         status, words, reason = GOOGLES.get(error.code, (status, "", error.code.upper()))
         message = words or (QUOTA + message if status == 429 else message)
         detail = {"@type": ERROR_INFO, "reason": reason, "domain": "evenhand"}
+        if limit := (error.headers or {}).get("X-RateLimit-Limit"):
+            detail["metadata"] = {"quota_limit": "AnalyzeRequestsPerMinutePerProject", "quota_limit_value": limit}
     body: dict[str, Any] = {
         "code": status,
         "message": message,

@@ -72,6 +72,8 @@ async def suggest_score(request: Request) -> Response:
 async def discovery_document(request: Request) -> Response:
     """What Google's client libraries read before their first call. A bad key is refused, none is needed."""
     here = service.of(request)
+    if request.query_params.get("version") not in (None, "", discovery.VERSION):
+        raise ApiError(404, "not_found", f"There is one version of this API: {discovery.VERSION}.")
     if here.settings.mode == "keys" and request.query_params.get("key"):
         await here.access.check(request, None)
     return Json(discovery.document(_root(here, request)))

@@ -158,7 +158,9 @@ def test_paths_methods_and_json_that_are_wrong(server: Server, dialect: str) -> 
         ("/v1alpha1/comments:guess", "perspective"),
         ("/$discovery/else", "perspective"),
         ("/v1alpha1/", "perspective"),
-        ("/v1/moderations/", "native"),
+        ("/v1/moderations/", "openai"),
+        ("/predict/", "tei"),
+        ("/batch/", "perspective"),
         ("/predictions", "native"),
         ("/batches", "native"),
     ],
@@ -305,3 +307,15 @@ def test_a_part_in_the_older_format_has_its_errors(server: Server) -> None:
         server, "/batch", f"--b\r\n{part}\r\n--b--".encode(), **{"Content-Type": "multipart/mixed; boundary=b"}
     )
     assert '"errors":[{' in answer.text
+
+
+def test_there_is_one_version_to_discover(server: Server) -> None:
+    for version, status in (("v1alpha1", 200), ("v9", 404)):
+        assert requests.get(f"{server.url}{DISCOVERY}?version={version}", timeout=60).status_code == status
+
+
+def test_who_has_spent_a_minute_is_told_how_much_it_holds(keys: Keys) -> None:
+    _, secret = keys.create("metadata", "--per-minute", "1")
+    post(keys.server, ANALYZE, comment(), f"?key={secret}")
+    detail = google_error(post(keys.server, ANALYZE, comment(), f"?key={secret}"), 429)
+    assert (detail["reason"], detail["metadata"]["quota_limit_value"]) == ("RATE_LIMIT_EXCEEDED", "1")
