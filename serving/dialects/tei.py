@@ -80,26 +80,28 @@ class Info(BaseModel):
     version: str
 
 
+PREDICT = "/predict"
 TYPES = {424: "Backend", 429: "Overloaded", 503: "Unhealthy"}
 
 
 def render(error: ApiError, request: HTTPConnection) -> tuple[int, dict[str, Any]]:
-    """`{error, error_type}`; a client that overloads the service is told so, as it is there, and 424 that inference
-    failed.
+    """`{error, error_type}`; a client that overloads the service is told so, as it is there, and by 424 that inference
+    failed: `/health` says 503.
     """
-    status = 424 if error.code == "inference_failed" else error.status_code
+    failed = error.code == "inference_failed" and request.scope["path"] == PREDICT
+    status = 424 if failed else error.status_code
     kind = TYPES.get(status, "Backend" if status >= 500 else "Validation")
     return status, {"error": error.message, "error_type": kind}
 
 
-DIALECT = Dialect("tei", ("/predict", "/health", "/info"), render)
+DIALECT = Dialect("tei", (PREDICT, "/health", "/info"), render)
 ERRORS = failures(TeiError, 400, 401, 403, 413, 422, 424, 429, 503, 504)
 
 router = APIRouter(tags=["text-embeddings-inference"])
 
 
 @router.post(
-    "/predict",
+    PREDICT,
     response_model=list[Prediction] | list[list[Prediction]],
     responses=ERRORS,
     openapi_extra=described(PredictRequest, {"inputs": "You absolute clown, resign."}),

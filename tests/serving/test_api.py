@@ -172,6 +172,7 @@ def test_a_failure_answers_in_the_error_shape_and_logs_no_message(
         assert_error(client.get("/readyz"), 503, "inference_failed")
         failed = client.post("/predict", json={"inputs": secret})
         assert (failed.status_code, failed.json()["error_type"]) == (424, "Backend")
+        assert client.get("/health").status_code == 503
     assert client.get("/readyz").status_code == 200
     assert client.post("/v1/score", json=body).status_code == 200
     printed = capsys.readouterr()
