@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +58,10 @@ def answering(*pieces: bytes, pause: float) -> Iterator[str]:
                 for piece in pieces:
                     connection.sendall(piece)
                     time.sleep(pause)
+                connection.shutdown(socket.SHUT_WR)
+                with suppress(ConnectionError):
+                    while connection.recv(65536):  # closed with something unread, it would be reset
+                        pass
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -68,17 +72,19 @@ def answering(*pieces: bytes, pause: float) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("pieces", "pause", "told"),
     [
-        ([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 2\r\n", b"\r\n", b"{}"], 0.08, "no answer in 100 ms, but in "),
+        ([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 2\r\n", b"\r\n", b"{}"], 0.8, "no answer in 2000 ms, but in "),
         ([b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9\r\nContent-Length: 0\r\n\r\n"], 0, "302, so that Coral"),
         ([b"SSH-2.0-OpenSSH_9.2\r\n"], 0, "not an evenhand service"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"], 0, "not an evenhand service"),
     ],
 )
 def test_what_coral_would_not_take_is_told_in_one_line(
-    service: Service, pieces: list[bytes], pause: float, told: str
+    service: Service, tmp_path: Path, pieces: list[bytes], pause: float, told: str
 ) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text(f'[default]\nsecrets = ["{SECRET}"]\ntimeout_ms = 2000\n')
     with answering(*pieces, pause=pause) as url:
-        done = evenhand(service, "try", "--site", "hurried", "--url", url)
+        done = evenhand(service, "try", "--url", url, "--file", str(sites))
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert told in done.stderr
 
