@@ -26,9 +26,9 @@ class Access:
         self._ring = ring
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    async def check(self, request: HTTPConnection, scope: Scope | None, instead: Sequence[str] = ()) -> Key | None:
-        """The caller's key, None in local mode. `scope` None: any will do. `instead`: secrets of a part of the request,
-        which count in place of its own.
+    async def check(self, request: HTTPConnection, scope: Scope | None, own: Sequence[str] = ()) -> Key | None:
+        """The caller's key, None in local mode. `scope` None: any will do. Secrets of a part of the request (`own`) go
+        before those of the whole.
 
         Raises ApiError: missing_key, invalid_key, forbidden.
         """
@@ -41,7 +41,7 @@ class Access:
             if scope not in (None, "score") and origin and not loopback(_host(origin)):
                 raise ApiError(403, "forbidden", f"Local mode takes no {scope} from pages of other hosts.")
             return None
-        secrets = instead or secrets_of(request.headers, request.query_params)
+        secrets = [*own, *secrets_of(request.headers, request.query_params)]
         if not secrets:
             raise ApiError(
                 401, "missing_key", "A key is needed: ?key=, X-API-Key, or Authorization: Bearer.",

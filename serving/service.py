@@ -39,13 +39,13 @@ class Service:
         self.writer, self.ranker = Writer(self.store), Ranker(self.store)
         self.marker = Marker(self.engine, self.metrics, self.settings.deadline_ms / 1000)
 
-    async def admit(self, request: Request, scope: Scope, instead: Sequence[str] = ()) -> Key | None:
-        """Checks the caller's key (`instead` as in `Access.check`), and whether there is room: an overloaded service
+    async def admit(self, request: Request, scope: Scope, own: Sequence[str] = ()) -> Key | None:
+        """Checks the caller's key (`own` as in `Access.check`), and whether there is room: an overloaded service
         refuses before it reads a body.
 
         Raises ApiError, and BusyError for the scope `score`.
         """
-        key = await self.access.check(request, scope, instead)
+        key = await self.access.check(request, scope, own)
         if scope == "score":
             self.engine.check_room()
         return key

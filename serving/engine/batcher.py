@@ -82,10 +82,6 @@ class Batcher:
 
     def __init__(self, metrics: Metrics, threads: int, workers: int, wait: float) -> None:
         self.workers = workers or cores()
-        self.loaded: Loaded | None = None
-        """The model that scores from the next batch on; None: nothing is scored."""
-        self.failed = False
-        """The last inference failed."""
         self.rate = 200.0
         """Texts a second that can be scored, smoothed: a guess."""
         self._metrics = metrics
@@ -97,13 +93,24 @@ class Batcher:
         self._lock = threading.Lock()
         self._under_way: set[Item] = set()
         self._working = 0  # workers that look for texts or score them
+        self._loaded: Loaded | None = None
+        self._failed = False
         self._last_batch = 0
+
+    def use(self, loaded: Loaded) -> None:
+        """Scores with this model from the next batch on."""
+        self._loaded, self._failed = loaded, False
 
     def current(self) -> Loaded:
         """The model that scores. Raises NotReadyError."""
-        if self.loaded is None:
+        if self._loaded is None:
             raise NotReadyError("No model is loaded; try again shortly.")
-        return self.loaded
+        return self._loaded
+
+    @property
+    def ready(self) -> bool:
+        """There is a model, and the last inference succeeded."""
+        return self._loaded is not None and not self._failed
 
     @property
     def waiting(self) -> int:
@@ -139,7 +146,7 @@ class Batcher:
     def stop(self) -> None:
         """Stops the workers; what waits, or is being scored, is refused."""
         with self._lock:
-            self.loaded = None
+            self._loaded = None
             left = [*self._under_way, *self._queue]
             self._queue.clear()
             self._under_way.clear()
@@ -187,15 +194,15 @@ class Batcher:
             self._under_way.update(batch)
             self._queue.extendleft(item for item in reversed(waiting) if item not in self._under_way)
             self._last_batch = len(batch)
-            if self.loaded is None or not batch:
+            if self._loaded is None or not batch:
                 self._working -= 1
                 return None
-            return self.loaded, batch
+            return self._loaded, batch
 
     def _encode(self) -> None:
         """Cuts the texts in sight into tokens, so that batches are made by tokens; each is cut by one worker."""
         with self._lock:
-            loaded = self.loaded
+            loaded = self._loaded
             new: list[Item] = []
             left = CUT_CHARACTERS
             for item in islice(self._queue, IN_SIGHT):
@@ -211,7 +218,7 @@ class Batcher:
 
     def _deliver(self, loaded: Loaded, batch: Sequence[Item], scores: Sequence[Scores], took: float) -> None:
         """Hands scores to those who wait for them."""
-        self.failed = False
+        self._failed = False
         self.rate += 0.1 * (len(batch) / max(took, 1e-6) * self.workers - self.rate)
         for item, row in zip(batch, scores, strict=True):
             if item.digest:
@@ -221,7 +228,7 @@ class Batcher:
 
     def _fail(self, batch: Sequence[Item], reason: str) -> None:
         """Tells those who wait that the runtime failed."""
-        self.failed = True
+        self._failed = True
         self._metrics.failures.inc()
         structlog.get_logger().error("inference failed; the service is not ready", type=reason)
         for item in batch:

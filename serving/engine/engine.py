@@ -92,7 +92,7 @@ class Engine:
     @property
     def ready(self) -> bool:
         """A model is loaded and warm, and the last inference succeeded."""
-        return self._batcher.loaded is not None and not self._batcher.failed
+        return self._batcher.ready
 
     async def start(self, path: Path | None = None) -> None:
         """Loads and warms the model: that at `path`, or else that which it was made with.
@@ -212,8 +212,7 @@ class Engine:
             return scorer
 
         scorer = await asyncio.to_thread(load)
-        self._batcher.loaded = Loaded(scorer, LRUCache(max(1, self._limits.cache)))
-        self._batcher.failed = False
+        self._batcher.use(Loaded(scorer, LRUCache(max(1, self._limits.cache))))
         manifest = scorer.manifest
         self._metrics.show_model(manifest.name, manifest.version)
         return manifest

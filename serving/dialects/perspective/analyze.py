@@ -72,7 +72,6 @@ def _wanted(
     """The attributes asked for. Raises PerspectiveError for none, an unknown one, or an unknown score type."""
     if not asked:
         raise PerspectiveError("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
-    names.check_number(asked)
     wanted: dict[Wanted, AttributeParameters] = {}
     for name, parameters in asked.items():
         one = names.resolve(name)

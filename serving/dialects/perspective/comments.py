@@ -50,7 +50,7 @@ def checked(comment: TextEntry, context: Context | None) -> str:
         raise PerspectiveError(
             "Context can have either entries or article_and_parent_comment, but both fields were populated."
         )
-    sizes = [_bytes(entry.text or "") for entry in context.all()] if context else []
+    sizes = [_bytes(entry.text or "") for entry in context.texts()] if context else []
     if any(size > MAX_CONTEXT_BYTES for size in sizes) or sum(sizes) > 2 * MAX_CONTEXT_BYTES:
         raise PerspectiveError(
             f"Context too long: at most {MAX_CONTEXT_BYTES} bytes each, and {2 * MAX_CONTEXT_BYTES} in all."

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from labels import taxonomy
-from serving.dialects.perspective.errors import PerspectiveError
-
-MOST = 100  # attributes of one request: more than there are names
 
 # Names that Perspective has or had and that no head of ours covers. docs/perspective.md says why.
 UNCOVERED = frozenset(
@@ -42,14 +38,6 @@ class Wanted:
 
     wire: str
     attribute: str | None
-
-
-def check_number(asked: Collection[str]) -> None:
-    """Raises PerspectiveError for more than MOST: with `NAME@version` there is no end of names, each of which is
-    answered with every span.
-    """
-    if len(asked) > MOST:
-        raise PerspectiveError(f"Too many attributes: {len(asked)}, at most {MOST}")
 
 
 def resolve(wire: str) -> Wanted | None:

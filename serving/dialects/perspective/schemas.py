@@ -7,6 +7,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+# More attributes than there are names: `NAME@version` makes any number of them, each answered with every span.
+MOST_ATTRIBUTES = 100
+MOST_SCORES = 1000  # of one suggestion, each stored with the text
+
 
 def _languages(value: Any) -> Any:
     """One code is a list of one, null is none and so is an empty code: clients send all of these."""
@@ -58,8 +62,8 @@ class Context(Message):
     entries: Annotated[list[TextEntry] | None, BeforeValidator(_left_out)] = None
     article_and_parent_comment: Annotated[ArticleAndParent | None, BeforeValidator(_left_out)] = None
 
-    def all(self) -> list[TextEntry]:
-        """Every text of it."""
+    def texts(self) -> list[TextEntry]:
+        """All that it consists of."""
         two = self.article_and_parent_comment or ArticleAndParent()
         return [*(self.entries or ()), *(entry for entry in (two.article, two.parent_comment) if entry)]
 
@@ -91,7 +95,9 @@ class AnalyzeCommentRequest(CommentRequest):
     """One comment, and the attributes it is to be scored for: `{"TOXICITY": {}}`."""
 
     requested_attributes: Annotated[
-        dict[str, Annotated[AttributeParameters, BeforeValidator(_absent)]], BeforeValidator(_absent)
+        dict[str, Annotated[AttributeParameters, BeforeValidator(_absent)]],
+        Field(max_length=MOST_ATTRIBUTES),
+        BeforeValidator(_absent),
     ] = {}
     span_annotations: bool | None = None
 
@@ -148,14 +154,16 @@ class SuggestedScores(Message):
     """What the scores should have been."""
 
     summary_score: SuggestedScore | None = None
-    span_scores: Annotated[list[SuggestedSpan], BeforeValidator(_none)] = []
+    span_scores: Annotated[list[SuggestedSpan], Field(max_length=MOST_SCORES), BeforeValidator(_none)] = []
 
 
 class SuggestCommentScoreRequest(CommentRequest):
     """What a comment's scores should have been, by attribute."""
 
     attribute_scores: Annotated[
-        dict[str, Annotated[SuggestedScores, BeforeValidator(_absent)]], BeforeValidator(_absent)
+        dict[str, Annotated[SuggestedScores, BeforeValidator(_absent)]],
+        Field(max_length=MOST_ATTRIBUTES),
+        BeforeValidator(_absent),
     ] = {}
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from serving import language
 from serving.dialects.bodies import load
-from serving.dialects.perspective import names, spans
+from serving.dialects.perspective import names, schemas, spans
 from serving.dialects.perspective.comments import checked, parsed
 from serving.dialects.perspective.errors import PerspectiveError
 from serving.dialects.perspective.schemas import (
@@ -22,7 +22,6 @@ from serving.keys import Key
 from serving.service import Service
 from serving.store import Feedback
 
-MOST = 1000  # labels of one request, each stored with the text
 CORAL_TOKEN = "comment:"  # Coral's clientToken is this and the comment's id
 
 
@@ -35,15 +34,14 @@ async def suggest(here: Service, key: Key | None, body: bytes) -> SuggestComment
     text = checked(message.comment, message.context)
     if not message.attribute_scores:
         raise PerspectiveError("Missing attribute_scores", "NO_REQUESTED_ATTRIBUTES")
-    names.check_number(message.attribute_scores)
     origin = origin_of(message.context, message.client_token)
     labels = [
         (name, label)
         for name, scores in message.attribute_scores.items()
         for label in _labels(name, scores, spans.utf16(text))
     ]
-    if len(labels) > MOST:
-        raise PerspectiveError(f"Too many scores: {len(labels)}, at most {MOST} of all attributes and spans")
+    if len(labels) > schemas.MOST_SCORES:
+        raise PerspectiveError(f"Too many scores: {len(labels)}, at most {schemas.MOST_SCORES} of all attributes")
     here.access.spend(key, 1)
 
     def store(session: Session) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from labels import taxonomy
 from serving.scorer import Scorer
 from serving.store import Feedback, Store
+from serving.windows import bounded, cut
 from tests import databases
 from tests.service import Server, running
 from tests.serving.dialects.calls import ANALYZE, RUDE, SUGGEST, analyzed, comment, google_error, post, suggestion
 from tests.serving.dialects.conftest import Keys
 
+EXAMPLES = Path("docs/examples/comments.jsonl")
 MOST_BYTES = 20_480
 CHANCE = random.Random(7)
 NOISE = "".join(CHANCE.choices("abcdefghijklmnopqrstuvwxyz.,;!?()# ", k=MOST_BYTES))
@@ -27,10 +30,15 @@ def versions(count: int) -> list[str]:
 
 def test_as_many_attributes_as_there_are_names_are_answered_and_no_more(server: Server) -> None:
     assert len(analyzed(server, comment(RUDE, *versions(100)))["attributeScores"]) == 100
-    message = "Too many attributes: 101, at most 100"
-    google_error(post(server, ANALYZE, comment(RUDE, *versions(101))), 400, message)
     scores = {name: {"summaryScore": {"value": 1}} for name in versions(101)}
-    google_error(post(server, SUGGEST, suggestion(attributeScores=scores)), 400, message)
+    for path, field, body in (
+        (ANALYZE, "requestedAttributes", comment(RUDE, *versions(101))),
+        (SUGGEST, "attributeScores", suggestion(attributeScores=scores)),
+    ):
+        refused = post(server, path, body)
+        google_error(refused, 400)
+        message = refused.json()["error"]["message"]
+        assert field in message and "at most 100 items" in message
 
 
 def test_a_batch_answers_no_more_than_it_may_be_sent(tmp_path: Path) -> None:
@@ -69,20 +77,25 @@ def test_a_text_is_measured_before_it_is_looked_at(server: Server, text: str) ->
     assert (answer.status_code, answer.json()["error_type"]) == (413, "Validation")
 
 
-def test_contexts_are_bounded_and_kept_once(keys: Keys, secret: str) -> None:
-    query, large = f"?key={secret}", "a" * 2**20
+def test_contexts_are_bounded(shipped_server: Server) -> None:
+    large = "a" * 2**20
+    message = "Context too long: at most 1048576 bytes each, and 2097152 in all."
     for context in (
         {"entries": [{"text": f"{large}a"}]},
-        {"entries": [{"text": large}] * 3},
+        {"entries": [{"text": large}] * 2 + [{"text": "a"}]},
         {"articleAndParentComment": {"article": {"text": f"{large}a"}}},
     ):
-        refused = post(keys.server, SUGGEST, suggestion(context=context), query)
-        # A body as large as that may be too large by itself: then it says so.
-        assert refused.status_code in (400, 413)
+        for path, body in ((SUGGEST, suggestion(context=context)), (ANALYZE, comment(context=context))):
+            google_error(post(shipped_server, path, body), 400, message)
+    both = {"articleAndParentComment": {"article": {"text": large}, "parentComment": {"text": large}}}
+    assert post(shipped_server, SUGGEST, suggestion(context=both, doNotStore=True)).status_code == 200
+
+
+def test_a_context_is_kept_once(keys: Keys, secret: str) -> None:
     text = "What a context, kept once."
     scores = {name: {"summaryScore": {"value": 1}} for name in versions(3)}
     article = {"articleAndParentComment": {"article": {"text": "An article."}}}
-    answer = post(keys.server, SUGGEST, suggestion(text, attributeScores=scores, context=article), query)
+    answer = post(keys.server, SUGGEST, suggestion(text, attributeScores=scores, context=article), f"?key={secret}")
     assert answer.status_code == 200
     store = Store(keys.database)
     with store.session() as session:
@@ -93,9 +106,20 @@ def test_contexts_are_bounded_and_kept_once(keys: Keys, secret: str) -> None:
 
 def test_too_many_scores_are_refused_and_none_of_them_kept(keys: Keys, secret: str) -> None:
     text = "What a number of spans."
-    spans = [{"begin": 0, "end": 1, "score": {"value": 1}}] * 1001
-    sent = suggestion(text, attributeScores={"TOXICITY": {"spanScores": spans}})
-    message = "Too many scores: 1001, at most 1000 of all attributes and spans"
-    google_error(post(keys.server, SUGGEST, sent, f"?key={secret}"), 400, message)
+    span = {"begin": 0, "end": 1, "score": {"value": 1}}
+    for counts in ((1001,), (501, 500)):
+        scores = {name: {"spanScores": [span] * count} for name, count in zip(versions(2), counts, strict=False)}
+        refused = post(keys.server, SUGGEST, suggestion(text, attributeScores=scores), f"?key={secret}")
+        google_error(refused, 400)
+        assert "at most 1000" in refused.json()["error"]["message"]
     google_error(post(keys.server, SUGGEST, suggestion(text, languages=["en"] * 101), f"?key={secret}"), 400)
     assert text.encode() not in databases.content(keys.database)
+
+
+def test_the_longest_english_comment_is_read_whole(scorer: Scorer) -> None:
+    examples = [json.loads(line)["text"] for line in EXAMPLES.read_text(encoding="utf-8").splitlines()]
+    sentences = [text for a in taxonomy.load().attributes for text in (*a.present, *a.absent)]
+    text = " ".join(text for text in (*examples, *sentences) * 9 if isinstance(text, str))[:MOST_BYTES]
+    (tokens,) = scorer.encode(scorer.clean([text]))
+    windows = cut(tokens, scorer.manifest.token_limit - 2, scorer.manifest.window_overlap)
+    assert len(bounded(windows)) == len(windows) > 20

@@ -212,3 +212,12 @@ def test_a_suggestion_says_how_much_is_left(keys: Keys) -> None:
     _, limited = keys.create("suggesting", "--per-minute", "7")
     answer = post(keys.server, SUGGEST, suggestion(), f"?key={limited}")
     assert (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]) == ("7", "6")
+
+
+def test_a_token_in_a_part_does_not_hide_the_batchs_key(keys: Keys, secret: str) -> None:
+    call = f"POST {ANALYZE} HTTP/1.1\r\nAuthorization: Bearer ya29.a-token-of-googles"
+    part = f"--b\r\nContent-Type: application/http\r\n\r\n{call}\r\n\r\n{json.dumps(comment())}\r\n--b--"
+    answer = post(
+        keys.server, "/batch", part.encode(), f"?key={secret}", **{"Content-Type": "multipart/mixed; boundary=b"}
+    )
+    assert "HTTP/1.1 200 OK" in answer.text
